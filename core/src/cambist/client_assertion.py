@@ -1,0 +1,73 @@
+"""An application proves itself by a JWT signed with its own key: `private_key_jwt` (RFC 7523 as updated by RFC 10070)."""
+
+from __future__ import annotations
+
+import math
+
+from .credential import Credential, Unverified
+from .errors import AudienceMismatch, CallerUnproved, CredentialMalformed, IssuerNotTrusted, KeyUnknown, SignatureInvalid
+from .identity import Identity, Proven
+from .jwts import PLAIN, Expected, Jwts
+from .zone import Application, Zone
+
+JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+TYPES = PLAIN | {"client-authentication+jwt"}
+MAX_LIFETIME = 300.0
+LEEWAY = 10.0
+
+
+class ClientAssertionValidator:
+    """Judges client assertions: issuer and subject are the application, the audience is us alone, the id is used once."""
+
+    token_types = frozenset({JWT_BEARER})
+    issuers = None
+
+    def __init__(self, zone: Zone, token_endpoint: str, jwts: Jwts) -> None:
+        self._zone, self._token_endpoint, self._jwts = zone, token_endpoint, jwts
+        self._expected = {name: self._expect(name, app) for name, app in zone.applications.items() if app.jwks is not None}
+
+    def _expect(self, name: str, application: Application) -> Expected:
+        return Expected(
+            issuer=name,
+            keys=self._jwts.keys(name, jwks=application.jwks),
+            algorithms=frozenset(application.algorithms),
+            types=TYPES,
+            leeway=LEEWAY,
+            grace=LEEWAY,
+            max_lifetime=MAX_LIFETIME,
+        )
+
+    def recognizes(self, unverified: Unverified) -> bool:
+        return True
+
+    async def validate(self, credential: Credential) -> Proven:
+        name = credential.unverified().issuer
+        expected = self._expected.get(name) if name is not None else None
+        if name is None or expected is None:
+            raise CallerUnproved(client_id=name)
+        try:
+            verified = await self._jwts.verify(credential.token, expected)
+        except (SignatureInvalid, KeyUnknown, IssuerNotTrusted) as error:
+            # One answer for all of them, lest a stranger learns which applications there are.
+            raise CallerUnproved(client_id=name, cause=error.reason) from error
+        if verified.subject != name:
+            raise CredentialMalformed("iss and sub of a client assertion are the application's id")
+        self._check_audience(name, verified.claims["aud"])
+        if not verified.text("jti"):
+            raise CredentialMalformed("a client assertion needs a jti")
+        identity = Identity(issuer=self._zone.issuer, subject=name)
+        # It proves a key that is registered, not a permission that ends: it bounds nothing that is issued.
+        return verified.proven(
+            identity=identity,
+            expires_at=math.inf,
+            audience=None,
+            scope=None,
+            single_use_until=verified.expires_at + LEEWAY,
+        )
+
+    def _check_audience(self, name: str, audience: object) -> None:
+        """RFC 10070: our issuer, as the only value, letter by letter; an assertion for several audiences is good at all of them."""
+        by_endpoint = self._zone.applications[name].assertion_audience == "token_endpoint"
+        wanted = self._token_endpoint if by_endpoint else self._zone.issuer
+        if audience not in (wanted, [wanted]):
+            raise AudienceMismatch(expected=wanted, seen=audience)

@@ -1,0 +1,56 @@
+"""What a caller hands over, what is written on it, and which keys the request proved to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from .compact import Compact, looks_compact
+
+
+class Role(StrEnum):
+    """What a credential is presented for."""
+
+    SUBJECT = "subject"
+    ACTOR = "actor"
+    CLIENT = "client"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Possession:
+    """Keys that this request proved to hold, proved once for all its credentials."""
+
+    thumbprints: frozenset[str] = frozenset()
+
+
+NOTHING = Possession()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unverified:
+    """What is written on a credential, without the credential: good for finding its validator, and for nothing else."""
+
+    token_type: str
+    issuer: str | None = None
+    header: Mapping[str, Any] = field(default_factory=dict)
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A token with its declared type (canonical, and as the caller wrote it) and the role it is presented in; unproven."""
+
+    token: str = field(repr=False)
+    token_type: str
+    role: Role
+    wire_type: str = ""
+    possession: Possession = NOTHING
+
+    def unverified(self) -> Unverified:
+        """Raises CredentialMalformed when it looks like a JWT but is not one."""
+        if not looks_compact(self.token):
+            return Unverified(token_type=self.token_type)
+        compact = Compact.parse(self.token)
+        return Unverified(token_type=self.token_type, issuer=compact.issuer, header=compact.header, claims=compact.claims)

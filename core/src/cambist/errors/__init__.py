@@ -1,0 +1,66 @@
+"""Every way this service says no, drawn as one tree.
+
+    Refusal
+    ├── Malformed              the request cannot be read
+    ├── CallerRefused          the calling application is unknown, unproved or not allowed this
+    ├── Unclaimed              no validator, or more than one, takes the credential
+    ├── Rejected               the credential was judged, and is bad          ← plugins raise these
+    ├── Denied                 the policy of the zone, or a bound it set, says no
+    ├── Unavailable            it could not be judged: a dependency is down   ← and this
+    └── Fault                  a bug, ours or a plugin's
+
+A reason code is a promise: once published it keeps its meaning. The docstring of a class is its meaning in
+the generated reference, `hint` is what to try.
+"""
+
+from __future__ import annotations
+
+from .caller import CallerMismatch as CallerMismatch
+from .caller import CallerMissing as CallerMissing
+from .caller import CallerRefused as CallerRefused
+from .caller import CallerUnproved as CallerUnproved
+from .caller import GrantNotAllowed as GrantNotAllowed
+from .credential import AlgorithmRefused as AlgorithmRefused
+from .credential import Ambiguous as Ambiguous
+from .credential import AudienceMismatch as AudienceMismatch
+from .credential import CredentialMalformed as CredentialMalformed
+from .credential import CredentialTooLarge as CredentialTooLarge
+from .credential import Expired as Expired
+from .credential import IdentifierTooLong as IdentifierTooLong
+from .credential import IssuerNotTrusted as IssuerNotTrusted
+from .credential import KeyUnknown as KeyUnknown
+from .credential import NotYetValid as NotYetValid
+from .credential import PossessionMissing as PossessionMissing
+from .credential import Rejected as Rejected
+from .credential import Replayed as Replayed
+from .credential import SignatureInvalid as SignatureInvalid
+from .credential import Unclaimed as Unclaimed
+from .denied import ActorDenied as ActorDenied
+from .denied import ChainRefused as ChainRefused
+from .denied import Denied as Denied
+from .denied import ScopeDenied as ScopeDenied
+from .denied import TargetDenied as TargetDenied
+from .denied import TokenTooLarge as TokenTooLarge
+from .failed import DeadlineExceeded as DeadlineExceeded
+from .failed import Fault as Fault
+from .failed import PluginFault as PluginFault
+from .failed import Unavailable as Unavailable
+from .malformed import BodyTooLarge as BodyTooLarge
+from .malformed import GrantTypeUnsupported as GrantTypeUnsupported
+from .malformed import LifetimeAboveCap as LifetimeAboveCap
+from .malformed import Malformed as Malformed
+from .malformed import MediaTypeUnsupported as MediaTypeUnsupported
+from .malformed import MethodNotAllowed as MethodNotAllowed
+from .malformed import ParameterInvalid as ParameterInvalid
+from .malformed import ParameterMissing as ParameterMissing
+from .malformed import ParameterRepeated as ParameterRepeated
+from .malformed import ParameterUnsupported as ParameterUnsupported
+from .malformed import PathUnknown as PathUnknown
+from .malformed import ScopeMalformed as ScopeMalformed
+from .malformed import TargetInvalid as TargetInvalid
+from .malformed import TargetMissing as TargetMissing
+from .malformed import TokenTypeNotEnabled as TokenTypeNotEnabled
+from .malformed import TokenTypeUnknown as TokenTypeUnknown
+from .malformed import ZoneUnknown as ZoneUnknown
+from .refusal import Refusal as Refusal
+from .shut import DidNotStart as DidNotStart

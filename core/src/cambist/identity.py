@@ -1,0 +1,51 @@
+"""Who a credential proved to be, and how far that proof carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """One party: who vouches for it, and what that issuer calls it. Attributes are facts for policy, never authority by themselves."""
+
+    issuer: str
+    subject: str
+    attributes: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def same_as(self, other: Identity) -> bool:
+        """Compared whole: a subject without its issuer names nobody."""
+        return (self.issuer, self.subject) == (other.issuer, other.subject)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MayAct:
+    """Whom the subject's issuer allows to act for it (RFC 8693 section 4.4)."""
+
+    subject: str
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """One verified credential: the identity, and the bounds of its proof. Only validators make one; the guard checks it.
+
+    `token_id` names the credential at its issuer; with `single_use_until` it is accepted once, and remembered until then.
+    `audience` is for whom it was issued, None where such a proof has no audience; `meant_for` is the audience the
+    operator configured for this issuer in place of the zone's own. `expires_at` is in seconds since 1970.
+    """
+
+    identity: Identity
+    expires_at: float
+    token_type: str = ""
+    audience: frozenset[str] | None = None
+    meant_for: frozenset[str] = frozenset()
+    scope: frozenset[str] | None = None
+    token_id: str | None = None
+    single_use_until: float | None = None
+    confirmation: str | None = None
+    chain: tuple[Identity, ...] = ()
+    may_act: MayAct | None = None
+    transaction: str | None = None

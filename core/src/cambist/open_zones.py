@@ -1,0 +1,161 @@
+"""The declared zones, each opened when it is first asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from .client_assertion import ClientAssertionValidator
+from .client_secret import ClientSecretValidator
+from .credential import Role
+from .errors import Refusal, Unavailable, ZoneUnknown
+from .guard import Guard
+from .hooks import SettingsRefused
+from .keys import KeyStore
+from .open_zone import OpenZone
+from .own_token import OwnTokenValidator
+from .plugins import Plugins
+from .policy import Policy
+from .seat import Ground, Seat
+from .settings import Settings
+from .store import Namespaced, Store
+from .validator import Seated, Takers, Validator
+from .zone import Zone
+
+CORE = "core"
+
+
+@dataclass(kw_only=True)
+class Offers:
+    """What the plugins of one zone offer, and everything that is wrong with it."""
+
+    validators: list[Seated] = field(default_factory=list)
+    policies: list[Policy] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def objects(self) -> list[Any]:
+        return [*(seated.validator for seated in self.validators), *self.policies]
+
+
+@dataclass(kw_only=True)
+class OpenZones:
+    """Opens zones on first use. One that cannot open refuses alone."""
+
+    settings: Settings
+    plugins: Plugins
+    ground: Ground
+    keys: KeyStore
+    store: Store
+    _open: dict[str, OpenZone] = field(default_factory=dict)
+    _offers: dict[str, Offers] = field(default_factory=dict)
+    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _closing: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def named(self, zone_id: str) -> OpenZone:
+        if (zone := self._open.get(zone_id)) is not None:
+            return zone
+        declared = self.settings.zones.get(zone_id)
+        if declared is None:
+            raise ZoneUnknown(seen=zone_id)
+        async with self._opening:
+            if zone_id not in self._open:
+                self._open[zone_id] = await self._opened(declared)
+        return self._open[zone_id]
+
+    async def close(self) -> None:
+        await self._closing.aclose()
+
+    def problems(self) -> Iterator[str]:
+        """Everything that keeps a zone from opening and can be seen without opening it."""
+        for zone in self.settings.zones.values():
+            offers = self.offered(zone)
+            yield from offers.problems
+            if not offers.problems:
+                yield from self._seating_problems(zone, offers)
+
+    def working(self) -> Iterator[tuple[str, Any]]:
+        """Every object at work in a zone that is open, by zone."""
+        for name in self._open:
+            yield from ((name, thing) for thing in self._offers[name].objects)
+
+    def offered(self, zone: Zone) -> Offers:
+        """Ask every enabled plugin of a zone what it offers there."""
+        offers = Offers()
+        prefix = "" if zone.id == "default" else f"zones.{zone.id}."
+        for name, table in zone.plugins.items():
+            plugin, path = self.plugins.by_name[name], f"{prefix}plugins.{name}"
+            if plugin.keeps and prefix:
+                offers.problems.append(f"{path}: {name} serves the whole service; its table stands at the top level")
+            if not plugin.judges:
+                continue
+            seat = Seat(plugin=name, path=path, table=table, ground=self.ground, shared=self._store_of(zone), within=zone)
+            try:
+                offers.validators += [Seated(name, offer) for offer in self.plugins.offered("cambist_validators", name, seat)]
+                offers.policies += self.plugins.offered("cambist_policies", name, seat)
+            except SettingsRefused:
+                pass
+            except Exception as error:
+                seat.problems.append(f"{path}: plugin {name} cannot open: {error.__class__.__name__}: {_told(error)}")
+            offers.problems += seat.problems or ([] if plugin.keeps else seat.unclaimed())
+        return offers
+
+    def _seating_problems(self, zone: Zone, offers: Offers) -> Iterator[str]:
+        where = f"zone {zone.id}"
+        try:
+            self._takers(zone, offers)
+        except ValueError as error:
+            yield f"{where}: {error}"
+        names = [policy.name for policy in offers.policies]
+        if zone.policy is None and len(names) != 1:
+            yield f"{where}: policy: {'no policy backend is enabled' if not names else 'choose one of ' + ', '.join(names)}"
+        elif zone.policy is not None and names.count(zone.policy) != 1:
+            yield f"{where}: policy: {zone.policy!r} is not one of the enabled policy backends ({', '.join(names) or 'none'})"
+
+    def _takers(self, zone: Zone, offers: Offers) -> Mapping[Role, Takers]:
+        own = OwnTokenValidator(zone, self.keys, self.ground.jwts)
+        proofs: list[Validator] = [
+            ClientSecretValidator(zone.issuer, zone.applications),
+            ClientAssertionValidator(zone, f"{self.settings.service.url}/oauth/2/token", self.ground.jwts),
+        ]
+        judges = Takers.of([Seated(CORE, own), *offers.validators])
+        return {
+            Role.SUBJECT: judges,
+            Role.ACTOR: judges,
+            Role.CLIENT: Takers.of(Seated(CORE, proof) for proof in proofs),
+        }
+
+    async def _opened(self, zone: Zone) -> OpenZone:
+        offers = self.offered(zone)
+        problems = offers.problems or list(self._seating_problems(zone, offers))
+        if problems:
+            raise Unavailable(what=f"zone {zone.id}", cause=problems)
+        policy = next(p for p in offers.policies if zone.policy in (None, p.name))
+        async with AsyncExitStack() as opened:
+            for thing in offers.objects:
+                await entered(opened, thing)
+            self._closing.push_async_exit(opened.pop_all())
+        self._offers[zone.id] = offers
+        guard = Guard(
+            takers=self._takers(zone, offers), audiences=frozenset({zone.issuer}), max_token=zone.max_token, clock=self.ground.clock
+        )
+        return OpenZone(zone=zone, guard=guard, policy=policy, keys=self.keys, store=self._store_of(zone), clock=self.ground.clock)
+
+    def _store_of(self, zone: Zone) -> Store:
+        return Namespaced(self.store, f"zone/{zone.id}")
+
+
+async def entered(stack: AsyncExitStack, thing: object) -> None:
+    """What must open and close is an async context manager; the rest is ready as it is."""
+    if hasattr(thing, "__aenter__") and hasattr(thing, "__aexit__"):
+        await stack.enter_async_context(thing)
+
+
+def _told(error: Exception) -> str:
+    """What an operator needs to know of an error: a refusal keeps its cause among its facts."""
+    if isinstance(error, Refusal):
+        return "; ".join([error.said, *(f"{name}: {fact}" for name, fact in error.facts.items())])
+    return str(error)

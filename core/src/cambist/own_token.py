@@ -1,0 +1,53 @@
+"""Tokens that this very zone issued, taken as subject or actor, and only to narrow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .credential import Credential, Unverified
+from .identity import Identity, Proven
+from .jwks import KeySet, PublicKey
+from .jwts import Expected, Jwts
+from .keys import KeyStore
+from .token_type import ACCESS_TOKEN, JWT
+from .zone import Zone
+
+AT_JWT = "at+jwt"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedKeys:
+    """The keys that a zone itself publishes."""
+
+    store: KeyStore
+    zone_id: str
+
+    async def find(self, kid: object, algorithm: str) -> PublicKey:
+        published = KeySet.of({"keys": list(await self.store.published(self.zone_id))})
+        return published.find(kid, algorithm)
+
+
+class OwnTokenValidator:
+    """Judges tokens of its own zone. Identity, chain and transaction carry over, so a hop adds to the story and never rewrites it."""
+
+    token_types = frozenset({JWT, ACCESS_TOKEN})
+
+    def __init__(self, zone: Zone, keys: KeyStore, jwts: Jwts) -> None:
+        self._zone, self._jwts = zone, jwts
+        self.issuers = frozenset({zone.issuer})
+        self._expected = Expected(
+            issuer=zone.issuer,
+            keys=PublishedKeys(keys, zone.id),
+            algorithms=frozenset({"ES256", "ES384", "PS256", "RS256", "EdDSA", "Ed25519"}),
+            types=frozenset({AT_JWT}),
+            may_delegate=True,
+        )
+
+    def recognizes(self, unverified: Unverified) -> bool:
+        return unverified.issuer == self._zone.issuer
+
+    async def validate(self, credential: Credential) -> Proven:
+        verified = await self._jwts.verify(credential.token, self._expected)
+        identity = Identity(issuer=self._zone.issuer, subject=verified.subject, attributes=verified.claims)
+        scope = frozenset((verified.text("scope") or "").split())
+        return verified.proven(identity=identity, scope=scope, transaction=verified.text("txn"))

@@ -1,0 +1,121 @@
+"""Finding the plugins that the settings enable, and asking them what they offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import pluggy
+from importlib_metadata import EntryPoint, entry_points
+
+from . import hooks
+from .audit import Observer
+from .errors import DidNotStart
+from .keys import KeyStore
+from .policy import Policy
+from .settings import suggestion
+from .store import Store
+from .validator import Validator
+
+GROUP = "cambist"
+HOOKS = ("cambist_stores", "cambist_keystores", "cambist_observers", "cambist_validators", "cambist_policies")
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One enabled plugin, and the distribution it came from."""
+
+    name: str
+    module: Any
+    distribution: str
+    version: str
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it offers something that is one for the whole service."""
+        return any(hasattr(self.module, hook) for hook in HOOKS[:3])
+
+    @property
+    def judges(self) -> bool:
+        return any(hasattr(self.module, hook) for hook in HOOKS[3:])
+
+
+class Plugins:
+    """The enabled plugins. Order never matters: each is asked by itself, with a host of its own."""
+
+    def __init__(self, plugins: Iterable[Plugin]) -> None:
+        self.by_name = {plugin.name: plugin for plugin in plugins}
+        self._manager = pluggy.PluginManager("cambist")
+        self._manager.add_hookspecs(hooks)
+        for plugin in self.by_name.values():
+            self._manager.register(plugin.module, plugin.name)
+        self._manager.check_pending()  # a misspelt hook is an error, not a plugin that does nothing
+
+    def offered(self, hook: str, name: str, host: hooks.Host) -> Iterator[Any]:
+        """What one plugin offers through one hook, checked against its seam. Raises TypeError, or what the plugin raises."""
+        others = [p.module for p in self.by_name.values() if p.name != name]
+        for offers in self._manager.subset_hook_caller(hook, remove_plugins=others)(host=host):
+            for offer in offers or ():
+                if not isinstance(offer, SEAMS[hook]):
+                    raise TypeError(f"{hook} offered a {type(offer).__name__}, which is no {SEAMS[hook].__name__}")
+                yield offer
+
+
+SEAMS: Mapping[str, type] = {
+    "cambist_stores": Store,
+    "cambist_keystores": KeyStore,
+    "cambist_observers": Observer,
+    "cambist_validators": Validator,
+    "cambist_policies": Policy,
+}
+
+
+@runtime_checkable
+class Finder(Protocol):
+    """Where plugins come from."""
+
+    def find(self, name: str) -> Plugin:
+        """Raises LookupError with a sentence."""
+
+
+class Installed:
+    """Plugins of installed distributions, by entry point. What is not enabled is not even imported."""
+
+    def find(self, name: str) -> Plugin:
+        found = tuple(entry_points(group=GROUP, name=name))
+        if not found:
+            known = sorted(entry.name for entry in self.entries())
+            raise LookupError(f"no installed plugin of this name{suggestion(name, known)}; try: pip install cambist-{name}")
+        if len(found) > 1:
+            raise LookupError(f"offered by more than one distribution: {', '.join(sorted(_distribution(e) for e in found))}")
+        return Plugin(name, found[0].load(), _distribution(found[0]), found[0].dist.version if found[0].dist else "?")
+
+    @staticmethod
+    def entries() -> tuple[EntryPoint, ...]:
+        return tuple(entry_points(group=GROUP))
+
+
+def _distribution(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist else "?"
+
+
+def enabled(names: Mapping[str, str], finder: Finder) -> Plugins:
+    """Load what is enabled; `names` maps each to its TOML path. Raises DidNotStart: an enabled plugin that cannot load keeps it shut."""
+    plugins, problems = [], []
+    for name, path in names.items():
+        try:
+            plugin = finder.find(name)
+            if not plugin.keeps and not plugin.judges:
+                raise LookupError(f"{plugin.distribution} {plugin.version} has none of the hooks {', '.join(HOOKS)}")
+            plugins.append(plugin)
+        except LookupError as error:
+            problems.append(f"{path}: {error.args[0] if error.args else error}")
+        except Exception as error:
+            problems.append(f"{path}: plugin {name} cannot be loaded: {type(error).__name__}: {error}")
+    if problems:
+        raise DidNotStart(problems)
+    try:
+        return Plugins(plugins)
+    except (pluggy.PluginValidationError, ValueError) as error:
+        raise DidNotStart([f"plugins: {error}"]) from error

@@ -1,0 +1,169 @@
+"""The policy seam: one question, one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Protocol, runtime_checkable
+
+from pydantic import Field, StrictBool, StrictInt, StrictStr, ValidationError
+
+from . import question as q
+from .caller import Caller
+from .errors import PluginFault, Refusal, Unavailable
+from .identifier import identifier
+from .identity import Identity, Proven
+from .request import ExchangeRequest
+from .shape import Shape
+from .target import Target
+from .zone import Zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyInput:
+    """Everything that was asked and proved, put before the policy. `document` is what a backend sends."""
+
+    zone: Zone
+    now: float
+    request: ExchangeRequest
+    client: Caller
+    subject: Proven
+    actor: Proven | None
+    chain: tuple[Identity, ...]
+    targets: tuple[Target, ...]
+
+    def document(self) -> q.Question:
+        earlier = self.chain if self.actor is None else self.chain[1:]
+        return q.Question(
+            version=q.VERSION,
+            zone=self.zone.id,
+            now=int(self.now),
+            subject=self._party(self.subject),
+            actor=None if self.actor is None else self._party(self.actor),
+            chain=[q.Party(id=identifier(self.zone, who), issuer=who.issuer, subject=who.subject) for who in earlier],
+            client=q.Client(id=self.client.id, method=self.client.method, application=self.client.application is not None),
+            request=self._request(),
+        )
+
+    def _party(self, proven: Proven) -> q.Party:
+        return q.Party(
+            id=identifier(self.zone, proven.identity),
+            issuer=proven.identity.issuer,
+            subject=proven.identity.subject,
+            token_type=proven.token_type,
+            expires_at=q.seconds(proven.expires_at),
+            audience=None if proven.audience is None else sorted(proven.audience),
+            scope=None if proven.scope is None else sorted(proven.scope),
+            attributes=proven.identity.attributes,
+        )
+
+    def _request(self) -> q.RequestDocument:
+        asked, execution = self.request, self.request.execution
+        return q.RequestDocument(
+            grant_type=asked.grant_type,
+            targets=[_asked(target) for target in self.targets],
+            scope=list(asked.scope),
+            requested_token_type=asked.requested_token_type,
+            ttl=asked.ttl,
+            execution_scope=q.Execution(**execution.document()) if execution else None,
+        )
+
+
+def _asked(target: Target) -> q.Asked:
+    scopes = target.resource.scopes if target.resource else None
+    return q.Asked(id=target.id, declared=target.resource is not None, scopes=None if scopes is None else list(scopes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """Yes, within these bounds; an absent bound is none beside what was asked and proved. `ttl` is in seconds."""
+
+    scope: frozenset[str] | None = None
+    ttl: int | None = None
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    multi_audience: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deny:
+    """No. `said` are the reasons that the rule marked public; `targets` are those that are refused by name."""
+
+    reasons: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+
+Answer = Permit | Deny
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Decides. `revision` names the rules that are at work. `decide` raises Unavailable when it cannot decide, and nothing else."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def revision(self) -> str: ...
+    async def decide(self, question: PolicyInput) -> Answer: ...
+
+
+async def ask(policy: Policy, question: PolicyInput) -> Answer:
+    """One decision; whatever is not an answer is a refusal. Raises Unavailable, PluginFault."""
+    try:
+        answer = await policy.decide(question)
+    except Refusal:
+        raise
+    except Exception as error:
+        raise PluginFault(policy.name, error) from error
+    if not isinstance(answer, Permit | Deny):
+        raise PluginFault(policy.name, "it answered neither Permit nor Deny")
+    return answer
+
+
+class PolicyUnclear(Unavailable):
+    """The policy's answer is not one that can be understood, so nothing was issued."""
+
+    reason = "policy_answer_unclear"
+    hint = "The rules must answer {allow, reasons, scope, ttl, claims, multi_audience, targets}; the ledger has what they answered."
+
+
+class _Reason(Shape):
+    reason: StrictStr
+    public: StrictBool = False
+
+
+class _TargetAnswer(Shape):
+    allow: StrictBool
+    reasons: tuple[StrictStr | _Reason, ...] = ()
+
+
+class _AnswerDocument(Shape):
+    """A member that is not understood may be a bound: it is an error, not a surplus."""
+
+    allow: StrictBool
+    reasons: tuple[StrictStr | _Reason, ...] = ()
+    scope: tuple[StrictStr, ...] | None = None
+    ttl: Annotated[StrictInt, Field(gt=0)] | None = None
+    claims: dict[StrictStr, Any] = Field(default_factory=dict)
+    multi_audience: StrictBool = False
+    targets: dict[StrictStr, _TargetAnswer] = Field(default_factory=dict)
+
+
+def answer(document: object) -> Answer:
+    """What rules answered, as a value. Only the JSON `true` allows; raises PolicyUnclear for any other shape."""
+    try:
+        parsed = _AnswerDocument.model_validate(document)
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False, include_url=False)]
+        raise PolicyUnclear(what="the policy's answer", cause=problems) from error
+    refused = tuple(name for name, target in parsed.targets.items() if not target.allow)
+    if parsed.allow and not refused:
+        return Permit(
+            scope=None if parsed.scope is None else frozenset(parsed.scope),
+            ttl=parsed.ttl,
+            claims=parsed.claims,
+            multi_audience=parsed.multi_audience,
+        )
+    reasons = [*parsed.reasons, *(r for name in refused for r in parsed.targets[name].reasons)]
+    texts = [(r, False) if isinstance(r, str) else (r.reason, r.public) for r in reasons]
+    return Deny(reasons=tuple(text for text, _ in texts), said=tuple(text for text, public in texts if public), targets=refused)

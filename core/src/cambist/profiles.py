@@ -1,0 +1,89 @@
+"""An entitlement becomes claims, for each kind of output."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .entitlement import Entitlement
+from .errors import IdentifierTooLong
+from .identifier import MAX_LENGTH, identifier
+from .identity import Identity
+from .request import Dialect
+from .zone import Zone
+
+PROTECTED = frozenset(
+    {
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "iat",
+        "nbf",
+        "jti",
+        "cnf",
+        "act",
+        "may_act",
+        "use",
+        "zone_id",
+        "client_id",
+        "scope",
+        "txn",
+        "exec",
+        "td",
+        "obo",
+    }
+)
+"""Claims that say who, for whom and how long: a policy may add others, never these."""
+
+WORKLOAD_CLAIMS = frozenset({"caps", "blast_radius", "delegation_depth"})
+"""Claims of the policy that only clients of the JSON dialect expect."""
+
+
+def access_token(zone: Zone, entitlement: Entitlement, transaction: str) -> Mapping[str, Any]:
+    """Claims of an access token (RFC 9068), with a workload identifier for its subject. Raises IdentifierTooLong."""
+    audience = entitlement.audience
+    claims: dict[str, Any] = {
+        "iss": zone.issuer,
+        "sub": name(zone, entitlement.subject),
+        "aud": audience[0] if len(audience) == 1 else list(audience),
+        "exp": entitlement.expires_at,
+        "iat": entitlement.issued_at,
+        "jti": secrets.token_urlsafe(16),
+        "client_id": entitlement.client_id,
+        "txn": entitlement.transaction or transaction,
+        "zone_id": zone.id,
+    }
+    if entitlement.scope:
+        claims["scope"] = " ".join(entitlement.scope)
+    if entitlement.chain:
+        claims["act"] = _act(zone, entitlement.chain)
+    if entitlement.execution:
+        claims["exec"] = entitlement.execution.document()
+    return _added(zone, entitlement, claims)
+
+
+def name(zone: Zone, identity: Identity) -> str:
+    if len(found := identifier(zone, identity)) > MAX_LENGTH:
+        raise IdentifierTooLong()
+    return found
+
+
+def _act(zone: Zone, chain: Sequence[Identity]) -> Mapping[str, Any]:
+    """The latest actor outermost; nothing but names inside (RFC 8693 section 4.1)."""
+    first, *earlier = chain
+    inner = {"act": _act(zone, earlier)} if earlier else {}
+    return {"sub": name(zone, first), **inner}
+
+
+def _added(zone: Zone, entitlement: Entitlement, claims: dict[str, Any]) -> Mapping[str, Any]:
+    for_workloads = entitlement.dialect is Dialect.V1
+    left_out = PROTECTED if for_workloads else PROTECTED | WORKLOAD_CLAIMS
+    claims |= {key: value for key, value in entitlement.claims.items() if key not in left_out}
+    if for_workloads:
+        claims["td"] = zone.authority
+        if entitlement.chain:
+            # Root first, direct parent last, as its clients read it.
+            claims["obo"] = [name(zone, entitlement.subject), *(name(zone, who) for who in reversed(entitlement.chain[1:]))]
+    return claims

@@ -1,0 +1,212 @@
+"""TOML into shapes: claimed, with origins, and with every error told at once."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError
+
+from .egress import LOOPBACK, EgressSettings
+from .errors import DidNotStart
+from .shape import Shape
+from .zone import Zone
+
+S = TypeVar("S", bound=Shape)
+
+APPLICATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class Listen(Shape):
+    """Where the service listens."""
+
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(8693, ge=0, le=65535, description="The port for plain HTTP; with TLS it serves health and keys only.")
+    tls_port: int = Field(8694, ge=0, le=65535, description="The port for HTTPS, when a certificate is given.")
+    certificate: Path | None = Field(None, description="The server's certificate chain, as a PEM file; turns TLS on.")
+    private_key: Path | None = Field(None, description="The certificate's private key, as a PEM file.")
+    client_ca: Path | None = Field(
+        None, description="Certificates of the authorities whose client certificates are demanded on the TLS port."
+    )
+    insecure: bool = Field(False, description="Serve plain HTTP on an address that others can reach.")
+    max_body: int = Field(65_536, gt=0, description="The largest request body, in bytes.")
+    body_timeout: float = Field(10.0, gt=0, description="How long a request body may take to arrive, in seconds.")
+    graceful: float = Field(10.0, ge=0, description="How long open requests may take when the service stops, in seconds.")
+
+
+class Service(Shape):
+    """What is one for the whole service. The keys of the zone `default` stand beside these, at the top level."""
+
+    issuer: str = Field(description="Who issues: an https URL without query and fragment, as clients and resource servers will compare it.")
+    public_url: str = Field("", description="The URL under which the endpoints are reached; absent: the issuer.")
+    keys: str | None = Field(None, description="The key store, by plugin name; absent: the only one that is enabled, else keys in memory.")
+    store: str | None = Field(None, description="The store, by plugin name; absent: the only one that is enabled, else memory.")
+    deadline: float = Field(5.0, gt=0, le=60, description="The longest that one decision may take, in seconds.")
+    listen: Listen = Field(Listen(), description="Where the service listens.")
+    egress: EgressSettings = Field(EgressSettings(), description="How this service calls others.")
+    zones: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict, description="Further zones, by name.")
+
+    @property
+    def url(self) -> str:
+        return (self.public_url or self.issuer).rstrip("/")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings as they are at work; `origins` tells for each path in the TOML where its value came from."""
+
+    service: Service
+    zones: Mapping[str, Zone]
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    def origin(self, path: str) -> str:
+        return self.origins.get(path, "default")
+
+
+def load(path: Path) -> Settings:
+    """Read a settings file. Raises DidNotStart with everything that is wrong with it."""
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DidNotStart([f"{path}: {error}"]) from error
+    return parse(document, source=str(path))
+
+
+def parse(document: Mapping[str, Any], *, source: str = "settings") -> Settings:
+    """Settings from a TOML document that was read already. Raises DidNotStart."""
+    problems: list[str] = []
+    origins: dict[str, str] = {}
+    resolved = _resolve(document, "", source, origins, problems)
+    ours, default = _split(resolved, problems)
+    service = validated(Service, ours, "", problems)
+    if service is None:
+        raise DidNotStart(problems)
+    problems += _url_problems("issuer", service.issuer) + (_url_problems("public_url", service.public_url) if service.public_url else [])
+    zones = {}
+    for name, table in {"default": default, **service.zones}.items():
+        prefix = "" if name == "default" else f"zones.{name}."
+        raw = {"issuer": service.issuer, **table, "id": name}
+        if (zone := validated(Zone, raw, prefix, problems)) is not None:
+            problems += _zone_problems(zone, prefix)
+            zones[name] = zone
+    if problems:
+        raise DidNotStart(problems)
+    return Settings(service, zones, origins)
+
+
+def validated(shape: type[S], table: object, prefix: str, problems: list[str]) -> S | None:
+    """One table as its shape; what is wrong is added to `problems`, each with its TOML path."""
+    try:
+        return shape.model_validate(table)
+    except ValidationError as error:
+        for entry in error.errors(include_input=False, include_url=False):
+            where = [str(part) for part in entry["loc"]]
+            path = prefix + ".".join(where)
+            if entry["type"] == "extra_forbidden":
+                problems.append(f"{path}: unknown{suggestion(where[-1], _names(shape, where[:-1]))}")
+            elif entry["type"] == "missing":
+                problems.append(f"{path}: required")
+            else:
+                problems.append(f"{path or prefix.rstrip('.')}: {entry['msg']}")
+        return None
+
+
+def suggestion(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _names(shape: type[Shape], path: list[str]) -> list[str]:
+    """The fields that exist where an unknown one stands, as far as the shape itself can tell."""
+    for part in path:
+        inner = shape.model_fields[part].annotation if part in shape.model_fields else None
+        arguments = [inner, *getattr(inner, "__args__", ())]
+        nested = next((a for a in arguments if isinstance(a, type) and issubclass(a, Shape)), None)
+        if nested is not None:
+            shape = nested
+    return list(shape.model_fields)
+
+
+def _resolve(value: Any, path: str, source: str, origins: dict[str, str], problems: list[str]) -> Any:
+    """The document with `{env = …}` and `{file = …}` replaced by what they refer to."""
+    if isinstance(value, Mapping):
+        if len(value) == 1 and (kind := next(iter(value))) in ("env", "file") and isinstance(value[kind], str):
+            origins[path] = f"{kind} {value[kind]}"
+            return _referred(kind, value[kind], path, problems)
+        return {k: _resolve(v, f"{path}.{k}" if path else k, source, origins, problems) for k, v in value.items()}
+    origins[path] = source
+    return [_resolve(v, f"{path}.{i}", source, origins, problems) for i, v in enumerate(value)] if isinstance(value, list) else value
+
+
+def _referred(kind: str, name: str, path: str, problems: list[str]) -> str:
+    try:
+        return os.environ[name] if kind == "env" else Path(name).read_text("utf-8").rstrip("\r\n")
+    except KeyError:
+        problems.append(f"{path}: the environment variable {name} is not set")
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{path}: {error}")
+    return "unresolved"
+
+
+def _split(document: Mapping[str, Any], problems: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The top level, parted into the service's own keys and those of the zone `default`."""
+    ours: dict[str, Any] = {}
+    default: dict[str, Any] = {}
+    for name, value in document.items():
+        if name in Service.model_fields:
+            ours[name] = value
+        elif name in Zone.model_fields and name != "id":
+            default[name] = value
+        else:
+            problems.append(f"{name}: unknown{suggestion(name, [*Service.model_fields, *Zone.model_fields])}")
+    if isinstance(zones := ours.get("zones"), Mapping) and "default" in zones:
+        problems.append("zones.default: the keys of the zone `default` stand at the top level")
+        ours["zones"] = {name: zone for name, zone in zones.items() if name != "default"}
+    return ours, default
+
+
+def _url_problems(path: str, value: str) -> list[str]:
+    parts = urlsplit(value)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        return [f"{path}: must be an https URL"]
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        return [f"{path}: http is for this machine only; use https"]
+    # RFC 8414 section 2.
+    return [f"{path}: must not have a query, a fragment or a user"] if parts.query or parts.fragment or "@" in parts.netloc else []
+
+
+def _zone_problems(zone: Zone, prefix: str) -> list[str]:
+    """What the shapes alone cannot see."""
+    problems = _url_problems(f"{prefix}issuer", zone.issuer)
+    if not problems and not _is_trust_domain(zone.authority):
+        problems.append(f"{prefix}trust_domain: {zone.authority!r} cannot be one: it must be a host name, not an address; set it")
+    if zone.ttl > zone.max_ttl:
+        problems.append(f"{prefix}ttl: above max_ttl ({zone.max_ttl})")
+    for name, application in zone.applications.items():
+        if not APPLICATION_ID.fullmatch(name):
+            problems.append(f"{prefix}applications.{name}: an id is letters, digits, dots, hyphens and underscores")
+        if application.secret_hash is None and application.jwks is None:
+            problems.append(f"{prefix}applications.{name}: needs secret_hash or jwks, else nobody can be it")
+    for name, resource in zone.resources.items():
+        if resource.owner is not None and resource.owner not in zone.applications:
+            problems.append(
+                f"{prefix}resources.{name}.owner: no application {resource.owner!r}{suggestion(resource.owner, list(zone.applications))}"
+            )
+    return problems
+
+
+def _is_trust_domain(authority: str) -> bool:
+    """A name, in lower case, never an address (WIMSE identifier section 4)."""
+    try:
+        ipaddress.ip_address(authority)
+    except ValueError:
+        return re.fullmatch(r"[a-z0-9]([a-z0-9._-]{0,253}[a-z0-9])?", authority) is not None
+    return False

@@ -1,0 +1,81 @@
+"""One bounded JSON decoder for everything that strangers send.
+
+The standard library keeps the last of two members with one name, lets NaN, surrogates and a byte order mark
+pass, and recurses as deep as it is told. Two parsers that disagree on one text are how a signature is made to
+say what it does not (RFC 8259 section 4; RFC 7519 section 4 lets us refuse duplicates).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+MAX_DEPTH = 16
+
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class NotStrict(ValueError):
+    """The text is not one JSON value that every parser would read alike."""
+
+
+def loads(raw: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
+    """Decode one JSON value; raises NotStrict, and nothing else, for anything unclear."""
+    text = _utf8(raw)
+    if text.count("[") + text.count("{") > max_depth and _depth(text) > max_depth:
+        raise NotStrict("nested too deeply")
+    try:
+        return _DECODER.decode(text)
+    except NotStrict:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise NotStrict("not one JSON value") from error
+
+
+def _utf8(raw: bytes | str) -> str:
+    try:
+        text = raw if isinstance(raw, str) else raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NotStrict("not UTF-8") from error
+    if text.startswith("\ufeff"):
+        raise NotStrict("starts with a byte order mark")
+    if _SURROGATE.search(text):
+        raise NotStrict("contains a lone surrogate")
+    return text
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    for character in _STRINGS.sub("", text):
+        if character in "[{":
+            deepest = max(deepest, depth := depth + 1)
+        elif character in "]}":
+            depth -= 1
+    return deepest
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise NotStrict("a member name is repeated")
+    for name, value in pairs:
+        # A surrogate can also be spelt as an escape.
+        if _SURROGATE.search(name) or (isinstance(value, str) and _SURROGATE.search(value)):
+            raise NotStrict("contains a lone surrogate")
+    return members
+
+
+def _constant(name: str) -> NoReturn:
+    raise NotStrict(f"{name} is not JSON")
+
+
+def _float(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise NotStrict("a number is out of range")
+    return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant, parse_float=_float)

@@ -1,0 +1,176 @@
+"""The service: finds its plugins, seats them, opens in order and closes in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine, Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from .audit import Ledger, Observer
+from .clock import Clock
+from .egress import Egress
+from .errors import DidNotStart, Refusal
+from .hooks import CanPing, SettingsRefused
+from .jwts import Jwts
+from .keys import EphemeralKeys, KeyStore
+from .open_zones import OpenZones, entered
+from .plugins import Finder, Installed, Plugin, Plugins, enabled
+from .seat import Ground, Seat
+from .settings import Settings, suggestion
+from .store import MemoryStore, Store
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+PING_TIMEOUT = 2.0
+MEMORY = "memory"
+"""The name of core's own store and key store, which are used when no plugin offers one."""
+
+
+class Sts:
+    """A service made of settings. `async with Sts(settings) as sts:` opens it; raises DidNotStart with everything that is wrong."""
+
+    ledger: Ledger
+    zones: OpenZones
+    keys: KeyStore
+    store: Store
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock = time.time,
+        finder: Finder | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        observers: tuple[Observer, ...] = (),
+    ) -> None:
+        self.settings, self.clock = settings, clock
+        self._finder, self._transport, self._extra = finder or Installed(), transport, observers
+        self._stack = AsyncExitStack()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._kept: dict[str, Any] = {}
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await self._open(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        await self._stack.aclose()
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        self.plugins: Plugins = enabled(_named(self.settings), self._finder)
+        http = await stack.enter_async_context(Egress(self.settings.service.egress, self._transport))
+        issuer = self.settings.service.issuer
+        self._ground = Ground(http=http, jwts=Jwts(http, self.clock), clock=self.clock, issuer=issuer, background=self._run)
+        stack.push_async_callback(self._cancel)
+        problems: list[str] = []
+        self.store = await self._one(stack, "cambist_stores", "store", MemoryStore(self.clock), problems)
+        self.keys = await self._one(stack, "cambist_keystores", "keys", EphemeralKeys(self.clock), problems)
+        observers = [observer for _, observer in await self._kept_by(stack, "cambist_observers", problems)]
+        self.ledger = Ledger((*observers, *self._extra), self.clock)
+        self.zones = OpenZones(settings=self.settings, plugins=self.plugins, ground=self._ground, keys=self.keys, store=self.store)
+        problems += self.zones.problems()
+        if problems:
+            raise DidNotStart(problems)
+        stack.push_async_callback(self.zones.close)
+
+    async def _one(self, stack: AsyncExitStack, hook: str, setting: str, default: T, problems: list[str]) -> T:
+        """The one that is selected among what keeps; core's own where there is none."""
+        offers = dict(await self._kept_by(stack, hook, problems))
+        chosen = getattr(self.settings.service, setting) or (next(iter(offers), MEMORY) if len(offers) < 2 else None)
+        if chosen is None:
+            problems.append(f"{setting}: choose one of {', '.join(sorted(offers))}")
+        elif chosen != MEMORY and chosen not in offers:
+            problems.append(f"{setting}: {chosen!r} is not enabled{suggestion(chosen, list(offers))}")
+        found: T = offers.get(chosen or "", default)
+        return found
+
+    async def _kept_by(self, stack: AsyncExitStack, hook: str, problems: list[str]) -> list[tuple[str, Any]]:
+        """What all plugins offer through one hook, open and at work."""
+        offers: list[tuple[str, Any]] = []
+        tables = self.settings.zones["default"].plugins
+        for name, plugin in self.plugins.by_name.items():
+            if not hasattr(plugin.module, hook) or name not in tables:
+                continue
+            shared = None if hook == "cambist_stores" else self.store
+            seat = Seat(plugin=name, path=f"plugins.{name}", table=tables[name], ground=self._ground, shared=shared)
+            try:
+                for offer in self.plugins.offered(hook, name, seat):
+                    await entered(stack, offer)
+                    offers.append((name, offer))
+                    self._kept[f"{name}"] = offer
+            except SettingsRefused:
+                pass
+            except Exception as error:
+                facts = error.facts if isinstance(error, Refusal) else {}
+                cause = "; ".join([str(error), *(f"{k}: {v}" for k, v in facts.items())])
+                seat.problems.append(f"plugins.{name}: plugin {name} cannot open: {type(error).__name__}: {cause}")
+            problems += seat.problems or seat.unclaimed()
+        return offers
+
+    # ── beside the requests ─────────────────────────────────────────────────────────────────────────────
+
+    def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks[name] = task
+        task.add_done_callback(lambda done: self._ended(name, done))
+
+    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            log.error("%s ended: %s", name, error, exc_info=error)
+
+    async def _cancel(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def offers(self) -> Mapping[str, Any]:
+        """Every object at work, by the plugin that offered it or the zone that it works in; for capabilities."""
+        return {**self._kept, **{f"{zone}: {type(thing).__name__}": thing for zone, thing in self.zones.working()}}
+
+    async def ready(self) -> Mapping[str, str]:
+        """Each dependency by name, with `ok` or what is wrong with it."""
+        checks = {name: await _pinged(thing) for name, thing in self.offers().items() if isinstance(thing, CanPing)}
+        for name, task in self._tasks.items():
+            checks[name] = "ok" if not task.done() else "stopped"
+        try:
+            await self.zones.named("default")
+            checks["zone default"] = "ok"
+        except Refusal as refusal:
+            checks["zone default"] = refusal.reason
+        return checks
+
+
+def _named(settings: Settings) -> Mapping[str, str]:
+    """Every plugin that some zone enables, with the path of a table that does."""
+    paths: dict[str, str] = {}
+    for zone in settings.zones.values():
+        for name in zone.plugins:
+            paths.setdefault(name, f"plugins.{name}" if zone.id == "default" else f"zones.{zone.id}.plugins.{name}")
+    return paths
+
+
+async def _pinged(thing: CanPing) -> str:
+    try:
+        async with asyncio.timeout(PING_TIMEOUT):
+            await thing.ping()
+    except TimeoutError:
+        return "no answer in time"
+    except Refusal as refusal:
+        return str(refusal.facts.get("cause", refusal.reason))
+    except Exception as error:
+        return type(error).__name__
+    return "ok"
+
+
+def load_plugin(name: str, module: Any) -> Plugin:
+    """A plugin that is at hand as a module, for tests and for programs that embed the service."""
+    return Plugin(name, module, getattr(module, "__name__", name), "0")

@@ -1,0 +1,47 @@
+"""For whom a token is asked: declared resources, or absolute URIs that only the policy can know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from .caller import Caller
+from .errors import TargetInvalid, TargetMissing
+from .request import Dialect, ExchangeRequest
+from .zone import Resource, Zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One audience of the token to be; `resource` is what the operator declared about it, if anything."""
+
+    id: str
+    resource: Resource | None = None
+
+
+def targets(zone: Zone, request: ExchangeRequest, caller: Caller | None) -> tuple[Target, ...]:
+    """Every target that was asked for, or the application's default. Raises TargetInvalid, TargetMissing: no token is for nobody."""
+    asked = request.targets
+    if not asked and caller and caller.application and caller.application.default_target:
+        asked = (caller.application.default_target,)
+    if not asked:
+        raise TargetMissing(expected="audience" if request.dialect is Dialect.V1 else "resource or audience")
+    return tuple(_target(zone, value) for value in asked)
+
+
+def _target(zone: Zone, value: str) -> Target:
+    if (resource := zone.resources.get(value)) is not None:
+        return Target(id=value, resource=resource)
+    if not absolute_uri(value):
+        raise TargetInvalid(seen=value)
+    return Target(id=value)
+
+
+def absolute_uri(value: str) -> bool:
+    """RFC 8707 section 2: absolute, and without a fragment."""
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    clean = value.isascii() and value.isprintable() and not any(c in ' "<>\\^`{|}' for c in value)
+    return clean and "#" not in value and bool(parts.scheme) and bool(parts.netloc or (parts.path and parts.scheme != "http"))

@@ -1,0 +1,86 @@
+"""The judging seam, and finding the one validator that takes a credential."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from .credential import Credential, Unverified
+from .errors import Ambiguous, IssuerNotTrusted, Malformed, TokenTypeNotEnabled, TokenTypeUnknown, Unclaimed
+from .identity import Proven
+from .token_type import KNOWN, PAGE
+
+
+@runtime_checkable
+class Validator(Protocol):
+    """Judges credentials of the types it names.
+
+    `issuers` are those it trusts, where its credentials name one; None: it takes any credential of its types that it
+    `recognizes`. `validate` raises Rejected for a credential that is bad, Unavailable when it cannot judge, and nothing else.
+    """
+
+    @property
+    def token_types(self) -> frozenset[str]: ...
+    @property
+    def issuers(self) -> frozenset[str] | None: ...
+    def recognizes(self, unverified: Unverified) -> bool:
+        """Whether this credential is its business; sees only what is written on the envelope."""
+
+    async def validate(self, credential: Credential) -> Proven: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seated:
+    """A validator, and the plugin that offered it."""
+
+    plugin: str
+    validator: Validator
+
+
+@dataclass(frozen=True, slots=True)
+class Takers:
+    """The validators of one role, by token type, then by issuer."""
+
+    by_issuer: Mapping[tuple[str, str], Seated]
+    by_type: Mapping[str, Sequence[Seated]]
+
+    @classmethod
+    def of(cls, seated: Iterable[Seated]) -> Takers:
+        """Raises ValueError, with both names, when two would take one credential and it can be seen already."""
+        by_issuer: dict[tuple[str, str], Seated] = {}
+        by_type: dict[str, list[Seated]] = {}
+        for seat in seated:
+            for token_type in sorted(seat.validator.token_types):
+                by_type.setdefault(token_type, []).append(seat)
+                for issuer in sorted(seat.validator.issuers or ()):
+                    if (other := by_issuer.setdefault((token_type, issuer), seat)) is not seat:
+                        raise ValueError(f"{other.plugin} and {seat.plugin} both take {token_type} of {issuer}")
+        for token_type, seats in by_type.items():
+            if len(everything := [seat.plugin for seat in seats if seat.validator.issuers is None]) > 1:
+                raise ValueError(f"{' and '.join(everything)} both take every {token_type}")
+        return cls(by_issuer, by_type)
+
+    @property
+    def token_types(self) -> frozenset[str]:
+        return frozenset(self.by_type)
+
+    def _nobody(self, token_type: str) -> Malformed:
+        if token_type in KNOWN:
+            return TokenTypeNotEnabled(expected=sorted(self.by_type), seen=token_type)
+        return TokenTypeUnknown(expected=sorted({*PAGE, *self.by_type}), seen=token_type)
+
+    def sole(self, unverified: Unverified) -> Seated:
+        """The one that takes it. Raises TokenTypeUnknown, TokenTypeNotEnabled, IssuerNotTrusted, Unclaimed or Ambiguous."""
+        seats = self.by_type.get(unverified.token_type, ())
+        if not seats:
+            raise self._nobody(unverified.token_type)
+        if unverified.issuer is not None and (exact := self.by_issuer.get((unverified.token_type, unverified.issuer))):
+            return exact
+        match [seat for seat in seats if seat.validator.issuers is None and seat.validator.recognizes(unverified)]:
+            case [seat]:
+                return seat
+            case []:
+                raise IssuerNotTrusted(seen=unverified.issuer) if unverified.issuer is not None else Unclaimed()
+            case several:
+                raise Ambiguous(plugins=[seat.plugin for seat in several])

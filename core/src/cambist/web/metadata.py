@@ -1,0 +1,35 @@
+"""What a client can learn of this service by itself (RFC 8414), made of what is enabled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..credential import Role
+from ..open_zone import OpenZone
+from ..settings import Service
+from ..token_type import ACCESS_TOKEN, JWT
+from ..zone import CLIENT_CREDENTIALS, TOKEN_EXCHANGE
+
+METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
+
+
+def authorization_server(service: Service, zone: OpenZone) -> Mapping[str, Any]:
+    """The metadata document of a zone."""
+    applications = zone.zone.applications.values()
+    credentials = any(CLIENT_CREDENTIALS in application.grants for application in applications)
+    algorithms = sorted({name for application in applications if application.jwks for name in application.algorithms})
+    document: dict[str, Any] = {
+        "issuer": zone.zone.issuer,
+        "token_endpoint": f"{service.url}/oauth/2/token",
+        "jwks_uri": f"{service.url}/.well-known/jwks.json",
+        "grant_types_supported": [TOKEN_EXCHANGE, *([CLIENT_CREDENTIALS] if credentials else [])],
+        "response_types_supported": [],
+        "token_endpoint_auth_methods_supported": [*METHODS, *(["none"] if zone.zone.authenticates else [])],
+        "https://cambist.dev/ns/subject_token_types_supported": sorted(zone.guard.takers[Role.SUBJECT].token_types),
+        "https://cambist.dev/ns/requested_token_types_supported": [ACCESS_TOKEN, JWT],
+        "https://cambist.dev/ns/json_exchange_endpoint": f"{service.url}/v1/exchange/token",
+    }
+    if algorithms:
+        document["token_endpoint_auth_signing_alg_values_supported"] = algorithms
+    return document

@@ -1,0 +1,64 @@
+"""One HTTP request as plain values, and one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from ..errors import Malformed, Refusal
+from ..request import ExchangeRequest
+from ..token import MintedToken
+
+Headers = tuple[tuple[str, str], ...]
+NO_STORE: Headers = (("cache-control", "no-store"), ("pragma", "no-cache"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request as the server saw it. `trouble` is what went wrong before there was a body to read."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Headers = ()
+    body: bytes = field(default=b"", repr=False)
+    trouble: Malformed | None = None
+    request_id: str = ""
+
+    def header(self, name: str) -> str | None:
+        """A header that may be sent once; raises Malformed when it was sent more often."""
+        values = [value for key, value in self.headers if key.lower() == name]
+        if len(values) > 1:
+            raise Malformed(f"the header {name} is repeated", seen=name)
+        return values[0] if values else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer."""
+
+    status: int
+    body: bytes = b""
+    headers: Headers = ()
+
+
+def json_reply(status: int, document: Any, headers: Headers = NO_STORE) -> Reply:
+    return Reply(status=status, body=msgspec.json.encode(document), headers=(("content-type", "application/json"), *headers))
+
+
+class Dialect(Protocol):
+    """One way to say the same: how a request is read, and how the answer and the refusal are told."""
+
+    name: str
+
+    def read(self, call: Call) -> ExchangeRequest: ...
+    def answer(self, token: MintedToken, call: Call) -> Reply: ...
+    def refuse(self, refusal: Refusal, call: Call) -> Reply: ...
+
+
+Read = Callable[[Call], ExchangeRequest]
+Accepts = Mapping[str, frozenset[str]]
+"""For each zone, the media types that its endpoints take beside their own."""

@@ -1,0 +1,154 @@
+"""`POST /oauth/2/token`: RFC 8693 token exchange, and client credentials, by form."""
+
+from __future__ import annotations
+
+from .. import errors as e
+from ..credential import Role
+from ..errors import GrantTypeUnsupported, ParameterInvalid, ParameterUnsupported, Refusal
+from ..policy import PolicyUnclear
+from ..request import Dialect, ExchangeRequest
+from ..token import MintedToken
+from ..token_type import ACCESS_TOKEN, JWT, canonical
+from ..zone import CLIENT_CREDENTIALS, TOKEN_EXCHANGE, Zone
+from . import reading
+from .call import NO_STORE, Call, Reply, json_reply
+from .client import client, client_id
+from .parameters import FORM, MEDIA_TYPES, Parameters
+from .refusing import Table, Told, description, explained, headers, is_the_clients, row
+
+CLIENT_FAILED = Told(401, "invalid_client")
+
+TABLE: Table = {
+    e.Refusal: Told(500, "server_error"),
+    e.Malformed: Told(400, "invalid_request"),
+    e.BodyTooLarge: Told(413, "invalid_request"),
+    e.MediaTypeUnsupported: Told(400, "invalid_request"),
+    e.MethodNotAllowed: Told(405, "invalid_request"),
+    e.PathUnknown: Told(404, "invalid_request"),
+    e.ParameterMissing: Told(400, "invalid_request"),
+    e.ParameterRepeated: Told(400, "invalid_request"),
+    e.ParameterInvalid: Told(400, "invalid_request"),
+    e.ParameterUnsupported: Told(400, "invalid_request"),
+    e.ScopeMalformed: Told(400, "invalid_scope"),
+    e.GrantTypeUnsupported: Told(400, "unsupported_grant_type"),
+    e.TokenTypeUnknown: Told(400, "invalid_request"),
+    e.TokenTypeNotEnabled: Told(400, "invalid_request"),
+    e.ZoneUnknown: Told(400, "invalid_request"),
+    e.TargetMissing: Told(400, "invalid_target"),
+    e.TargetInvalid: Told(400, "invalid_target"),
+    e.LifetimeAboveCap: Told(400, "invalid_request"),
+    e.CallerRefused: CLIENT_FAILED,
+    e.CallerUnproved: CLIENT_FAILED,
+    e.CallerMissing: CLIENT_FAILED,
+    e.CallerMismatch: CLIENT_FAILED,
+    e.GrantNotAllowed: Told(400, "unauthorized_client"),
+    e.Unclaimed: Told(400, "invalid_request"),
+    e.IssuerNotTrusted: Told(400, "invalid_request"),
+    e.Ambiguous: Told(400, "invalid_request"),
+    # RFC 8693 section 2.2.2: a subject or actor token that is not good is an invalid request, not an invalid grant.
+    e.Rejected: Told(400, "invalid_request"),
+    e.CredentialMalformed: Told(400, "invalid_request"),
+    e.CredentialTooLarge: Told(400, "invalid_request"),
+    e.SignatureInvalid: Told(400, "invalid_request"),
+    e.KeyUnknown: Told(400, "invalid_request"),
+    e.AlgorithmRefused: Told(400, "invalid_request"),
+    e.Expired: Told(400, "invalid_request"),
+    e.NotYetValid: Told(400, "invalid_request"),
+    e.AudienceMismatch: Told(400, "invalid_request"),
+    e.PossessionMissing: Told(400, "invalid_request"),
+    e.Replayed: Told(400, "invalid_request"),
+    e.IdentifierTooLong: Told(400, "invalid_request"),
+    e.Denied: Told(400, "access_denied"),
+    e.TargetDenied: Told(400, "invalid_target"),
+    e.ScopeDenied: Told(400, "invalid_scope"),
+    e.ActorDenied: Told(400, "invalid_request"),
+    e.ChainRefused: Told(400, "invalid_request"),
+    e.TokenTooLarge: Told(400, "invalid_request"),
+    e.Unavailable: Told(503, "temporarily_unavailable"),
+    e.DeadlineExceeded: Told(503, "temporarily_unavailable"),
+    PolicyUnclear: Told(503, "temporarily_unavailable"),
+    e.Fault: Told(500, "server_error"),
+    e.PluginFault: Told(500, "server_error"),
+}
+
+
+class OAuth:
+    """The form dialect."""
+
+    name = Dialect.OAUTH.value
+
+    def __init__(self, zones: dict[str, Zone]) -> None:
+        self._zones = zones
+        self._accepts = {name: frozenset(MEDIA_TYPES[kind] for kind in zone.accept) for name, zone in zones.items()}
+
+    def read(self, call: Call) -> ExchangeRequest:
+        found = reading.given(call, FORM, self._accepts)
+        grant = found.required("grant_type")
+        if grant not in (TOKEN_EXCHANGE, CLIENT_CREDENTIALS):
+            raise GrantTypeUnsupported(expected=[TOKEN_EXCHANGE, CLIENT_CREDENTIALS], seen=grant)
+        if found.values.get("execution_scope") not in (None, ""):
+            raise ParameterUnsupported("execution_scope belongs to the JSON endpoint", seen="execution_scope")
+        zone_id = found.text("zone_id") or "default"
+        exchanging = grant == TOKEN_EXCHANGE
+        if not exchanging:
+            _alone(found)
+        requested = _requested(found)
+        return ExchangeRequest(
+            dialect=Dialect.OAUTH,
+            grant_type=grant,
+            zone_id=zone_id,
+            subject=reading.credential(found, Role.SUBJECT, None),
+            actor=reading.credential(found, Role.ACTOR, self._actor_type(zone_id)),
+            client=client(call, found),
+            client_id=client_id(found),
+            targets=reading.targets(found),
+            scope=reading.scope(found),
+            requested_token_type=requested,
+            issued_token_type=(requested or ACCESS_TOKEN) if exchanging else None,
+            ttl=found.whole("ttl_seconds"),
+            presented=reading.presented(call),
+        )
+
+    def _actor_type(self, zone_id: str) -> str | None:
+        """What an actor token is when its type is not said (decision 3)."""
+        zone = self._zones.get(zone_id)
+        return ACCESS_TOKEN if zone is not None and zone.compat == "caracal" else None
+
+    def answer(self, token: MintedToken, call: Call) -> Reply:
+        members = {
+            "access_token": token.token,
+            "issued_token_type": token.issued_token_type,
+            "token_type": "Bearer",
+            "expires_in": token.expires_in,
+            "scope": " ".join(token.scope) or None,
+        }
+        told = {name: value for name, value in members.items() if value is not None}
+        return json_reply(200, told, (*NO_STORE, ("cambist-decision-id", token.decision_id)))
+
+    def refuse(self, refusal: Refusal, call: Call) -> Reply:
+        told = CLIENT_FAILED if is_the_clients(refusal) and isinstance(refusal, e.Rejected | e.Unclaimed) else row(TABLE, refusal)
+        more = headers(refusal)
+        if told.status == 401:
+            # RFC 6749 section 5.2, also where no authentication was tried.
+            more = (*more, ("www-authenticate", 'Basic realm="cambist"'))
+        if told.status == 405:
+            more = (*more, ("allow", "POST"))
+        body = {"error": told.error, "error_description": description(refusal), **explained(refusal, call)}
+        return json_reply(told.status, body, more)
+
+
+def _requested(found: Parameters) -> str | None:
+    """`requested_token_type` is honoured or refused, never replaced (RFC 8693 section 2.1)."""
+    requested = found.text("requested_token_type")
+    if requested is None:
+        return None
+    if (name := canonical(requested)) not in (ACCESS_TOKEN, JWT):
+        raise ParameterInvalid("this requested_token_type cannot be issued", expected=[ACCESS_TOKEN, JWT], seen=requested)
+    return name
+
+
+def _alone(found: Parameters) -> None:
+    """Client credentials come without anybody else's (RFC 6749 section 4.4)."""
+    for name in ("subject_token", "actor_token"):
+        if found.values.get(name) not in (None, ""):
+            raise ParameterInvalid(f"{name} does not belong to this grant", seen=name)

@@ -1,0 +1,134 @@
+"""The parameters of a request, from a form or from JSON, decoded strictly and once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .. import strictjson
+from ..errors import Malformed, MediaTypeUnsupported, ParameterInvalid, ParameterMissing, ParameterRepeated
+from .call import Call
+
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
+MEDIA_TYPES = {"form": FORM, "json": JSON}
+
+REPEATABLE = frozenset({"resource", "audience"})
+MAX_PARAMETERS = 100
+
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})|%")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Values by name. A blank value is an absent one (RFC 6749 section 3.2); surrounding whitespace is not part of a value."""
+
+    values: Mapping[str, Any]
+
+    def text(self, name: str) -> str | None:
+        """Raises ParameterInvalid for what is not plain text."""
+        value = self.values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise ParameterInvalid(f"{name} must be text", seen=name)
+        # Four large SDKs send a token file with its last newline.
+        if _CONTROL.search(value := value.strip(" \t\r\n")):
+            raise ParameterInvalid(f"{name} holds control characters", seen=name)
+        return value or None
+
+    def required(self, name: str) -> str:
+        if (value := self.text(name)) is None:
+            raise ParameterMissing(f"{name} is required", seen=name)
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A parameter that may have several values; each once, in the order they were sent."""
+        value = self.values.get(name)
+        several = value if isinstance(value, list) else [value]
+        each = [Parameters({name: one}).text(name) for one in several]
+        if len(each) > 1 and None in each:
+            raise ParameterInvalid(f"one {name} is blank", seen=name)
+        return tuple(dict.fromkeys(one for one in each if one is not None))
+
+    def whole(self, name: str) -> int | None:
+        """A whole number of seconds; 0 is as absent."""
+        value = self.values.get(name)
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value.strip()):
+            value = int(value)
+        if value in (None, "") or (value == 0 and not isinstance(value, bool)):
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 1_000_000_000:
+            raise ParameterInvalid(f"{name} must be a whole number of seconds", seen=name)
+        return value
+
+    def members(self, name: str) -> Mapping[str, Any] | None:
+        value = self.values.get(name)
+        if value is not None and not isinstance(value, dict):
+            raise ParameterInvalid(f"{name} must be an object", seen=name)
+        return value
+
+
+def media_type(call: Call, accepted: frozenset[str]) -> str:
+    """The media type of the body; raises MediaTypeUnsupported unless it is one of these, in UTF-8."""
+    declared = call.header("content-type")
+    kind, *options = [part.strip() for part in (declared or "").lower().split(";")]
+    charset = next((o.partition("=")[2].strip('" ') for o in options if o.startswith("charset=")), "utf-8")
+    if kind not in accepted or charset not in ("utf-8", "utf8"):
+        raise MediaTypeUnsupported(expected=sorted(accepted), seen=declared)
+    return kind
+
+
+def parameters(kind: str, body: bytes) -> Parameters:
+    return _form(body) if kind == FORM else _json(body)
+
+
+def _json(body: bytes) -> Parameters:
+    try:
+        document = strictjson.loads(body)
+    except strictjson.NotStrict as error:
+        raise Malformed(f"the body is {error}") from error
+    if not isinstance(document, dict):
+        raise Malformed("the body is not a JSON object")
+    return Parameters(document)
+
+
+def _form(body: bytes) -> Parameters:
+    """Our own decoder: the usual ones replace bad bytes, keep the first of two values and know other separators."""
+    values: dict[str, Any] = {}
+    pairs = body.split(b"&") if body else []
+    if len(pairs) > MAX_PARAMETERS:
+        raise Malformed("too many parameters", expected=MAX_PARAMETERS)
+    for pair in pairs:
+        name, _, value = pair.partition(b"=")
+        key, text = _decoded(name), _decoded(value)
+        if key in REPEATABLE:
+            values.setdefault(key, []).append(text)
+        elif key in values:
+            raise ParameterRepeated(f"{_shown(key)} is repeated", seen=_shown(key))
+        else:
+            values[key] = text
+    return Parameters(values)
+
+
+def _decoded(raw: bytes) -> str:
+    if not raw.isascii():
+        raise Malformed("the form has bytes that should be percent-encoded")
+    try:
+        return _PERCENT.sub(_byte, raw.replace(b"+", b" ")).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed("the form is not UTF-8") from error
+
+
+def _byte(found: re.Match[bytes]) -> bytes:
+    if found[1] is None:
+        raise Malformed("the form has a % that encodes nothing")
+    return bytes([int(found[1], 16)])
+
+
+def _shown(name: str) -> str:
+    """A name that a stranger chose, as it may be said back."""
+    return name if re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", name) else "a parameter"
