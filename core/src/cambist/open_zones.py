@@ -33,12 +33,13 @@ class Offers:
     """What the plugins of one zone offer, and everything that is wrong with it."""
 
     validators: list[Seated] = field(default_factory=list)
-    policies: list[Policy] = field(default_factory=list)
+    policies: list[tuple[str, Policy]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @property
-    def objects(self) -> list[Any]:
-        return [*(seated.validator for seated in self.validators), *self.policies]
+    def objects(self) -> list[tuple[str, Any]]:
+        """Each with the plugin that offered it."""
+        return [*((seated.plugin, seated.validator) for seated in self.validators), *self.policies]
 
 
 @dataclass(kw_only=True)
@@ -77,10 +78,13 @@ class OpenZones:
             if not offers.problems:
                 yield from self._seating_problems(zone, offers)
 
-    def working(self) -> Iterator[tuple[str, Any]]:
-        """Every object at work in a zone that is open, by zone."""
-        for name in self._open:
-            yield from ((name, thing) for thing in self._offers[name].objects)
+    @property
+    def opened(self) -> tuple[str, ...]:
+        return tuple(self._open)
+
+    def working(self, zone_id: str) -> list[tuple[str, Any]]:
+        """Every object at work in a zone that is open, with the plugin that offered it."""
+        return self._offers[zone_id].objects
 
     def offered(self, zone: Zone) -> Offers:
         """Ask every enabled plugin of a zone what it offers there."""
@@ -95,7 +99,7 @@ class OpenZones:
             seat = Seat(plugin=name, path=path, table=table, ground=self.ground, shared=self._store_of(zone), within=zone)
             try:
                 offers.validators += [Seated(name, offer) for offer in self.plugins.offered("cambist_validators", name, seat)]
-                offers.policies += self.plugins.offered("cambist_policies", name, seat)
+                offers.policies += [(name, offer) for offer in self.plugins.offered("cambist_policies", name, seat)]
             except SettingsRefused:
                 pass
             except Exception as error:
@@ -109,7 +113,7 @@ class OpenZones:
             self._takers(zone, offers)
         except ValueError as error:
             yield f"{where}: {error}"
-        names = [policy.name for policy in offers.policies]
+        names = [policy.name for _, policy in offers.policies]
         if zone.policy is None and len(names) != 1:
             yield f"{where}: policy: {'no policy backend is enabled' if not names else 'choose one of ' + ', '.join(names)}"
         elif zone.policy is not None and names.count(zone.policy) != 1:
@@ -133,9 +137,9 @@ class OpenZones:
         problems = offers.problems or list(self._seating_problems(zone, offers))
         if problems:
             raise Unavailable(what=f"zone {zone.id}", cause=problems)
-        policy = next(p for p in offers.policies if zone.policy in (None, p.name))
+        policy = next(p for _, p in offers.policies if zone.policy in (None, p.name))
         async with AsyncExitStack() as opened:
-            for thing in offers.objects:
+            for _, thing in offers.objects:
                 await entered(opened, thing)
             self._closing.push_async_exit(opened.pop_all())
         self._offers[zone.id] = offers

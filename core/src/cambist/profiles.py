@@ -13,28 +13,25 @@ from .identity import Identity
 from .request import Dialect
 from .zone import Zone
 
-PROTECTED = frozenset(
-    {
-        "iss",
-        "sub",
-        "aud",
-        "exp",
-        "iat",
-        "nbf",
-        "jti",
-        "cnf",
-        "act",
-        "may_act",
-        "use",
-        "zone_id",
-        "client_id",
-        "scope",
-        "txn",
-        "exec",
-        "td",
-        "obo",
-    }
-)
+CLAIMS: Mapping[str, str] = {
+    "iss": "The zone that issued it.",
+    "sub": "The subject, by its workload identifier.",
+    "aud": "For whom it is: one target, a list only where the policy allows several.",
+    "exp": "When it ends, in seconds since 1970: never later than the subject's or the actor's own credential.",
+    "iat": "When it was issued.",
+    "jti": "Its own id: 128 random bits.",
+    "client_id": "The application that asked for it; the subject itself where its credential authenticated the call.",
+    "scope": "The scopes that were granted, if any.",
+    "act": "Who acts for the subject now, and inside who acted before (RFC 8693 section 4.1).",
+    "txn": "The transaction: the id of the decision at its root, the same over all hops (RFC 8417 section 2.2).",
+    "zone_id": "The zone, by name.",
+    "exec": "The one HTTP action that it is for: htm, htu, nonce, payload_hash.",
+    "td": "The trust domain of `sub`; JSON dialect only.",
+    "obo": "On whose behalf, root first, as clients of the JSON dialect read it; JSON dialect only.",
+}
+"""The claims that we write, and what they mean."""
+
+PROTECTED = frozenset({*CLAIMS, "nbf", "cnf", "may_act", "use"})
 """Claims that say who, for whom and how long: a policy may add others, never these."""
 
 WORKLOAD_CLAIMS = frozenset({"caps", "blast_radius", "delegation_depth"})

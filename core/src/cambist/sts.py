@@ -54,7 +54,7 @@ class Sts:
         self._finder, self._transport, self._extra = finder or Installed(), transport, observers
         self._stack = AsyncExitStack()
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._kept: dict[str, Any] = {}
+        self.kept: list[tuple[str, Any]] = []
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -81,6 +81,7 @@ class Sts:
         if problems:
             raise DidNotStart(problems)
         stack.push_async_callback(self.zones.close)
+        stack.push_async_callback(self._cancel)  # what runs beside the requests ends before what it works with closes
 
     async def _one(self, stack: AsyncExitStack, hook: str, setting: str, default: T, problems: list[str]) -> T:
         """The one that is selected among what keeps; core's own where there is none."""
@@ -106,7 +107,7 @@ class Sts:
                 for offer in self.plugins.offered(hook, name, seat):
                     await entered(stack, offer)
                     offers.append((name, offer))
-                    self._kept[f"{name}"] = offer
+                    self.kept.append((name, offer))
             except SettingsRefused:
                 pass
             except Exception as error:
@@ -132,13 +133,16 @@ class Sts:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    def offers(self) -> Mapping[str, Any]:
-        """Every object at work, by the plugin that offered it or the zone that it works in; for capabilities."""
-        return {**self._kept, **{f"{zone}: {type(thing).__name__}": thing for zone, thing in self.zones.working()}}
+    def offered(self, zone_id: str) -> list[tuple[str, Any]]:
+        """Every object at work for a zone that is open, with the plugin that offered it: for capabilities."""
+        return [*self.kept, *self.zones.working(zone_id)]
 
     async def ready(self) -> Mapping[str, str]:
         """Each dependency by name, with `ok` or what is wrong with it."""
-        checks = {name: await _pinged(thing) for name, thing in self.offers().items() if isinstance(thing, CanPing)}
+        checks = {name: await _pinged(thing) for name, thing in self.kept if isinstance(thing, CanPing)}
+        for zone_id in self.zones.opened:
+            at_work = self.zones.working(zone_id)
+            checks |= {f"zone {zone_id}: {name}": await _pinged(thing) for name, thing in at_work if isinstance(thing, CanPing)}
         for name, task in self._tasks.items():
             checks[name] = "ok" if not task.done() else "stopped"
         try:

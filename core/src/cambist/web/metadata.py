@@ -26,9 +26,9 @@ def authorization_server(service: Service, zone: OpenZone) -> Mapping[str, Any]:
         "grant_types_supported": [TOKEN_EXCHANGE, *([CLIENT_CREDENTIALS] if credentials else [])],
         "response_types_supported": [],
         "token_endpoint_auth_methods_supported": [*METHODS, *(["none"] if zone.zone.authenticates else [])],
-        "https://cambist.dev/ns/subject_token_types_supported": sorted(zone.guard.takers[Role.SUBJECT].token_types),
-        "https://cambist.dev/ns/requested_token_types_supported": [ACCESS_TOKEN, JWT],
-        "https://cambist.dev/ns/json_exchange_endpoint": f"{service.url}/v1/exchange/token",
+        "urn:cambist:metadata:subject_token_types_supported": sorted(zone.guard.takers[Role.SUBJECT].token_types),
+        "urn:cambist:metadata:requested_token_types_supported": [ACCESS_TOKEN, JWT],
+        "urn:cambist:metadata:json_exchange_endpoint": f"{service.url}/v1/exchange/token",
     }
     if algorithms:
         document["token_endpoint_auth_signing_alg_values_supported"] = algorithms

@@ -10,6 +10,7 @@ from ..compact import base64url
 from ..credential import Credential, Role
 from ..errors import (
     CredentialMalformed,
+    MediaTypeUnsupported,
     MethodNotAllowed,
     ParameterInvalid,
     ParameterMissing,
@@ -20,7 +21,7 @@ from ..request import ExecutionScope, Presented
 from ..target import absolute_uri
 from ..token_type import canonical
 from .call import Accepts, Call
-from .parameters import MEDIA_TYPES, Parameters, media_type, parameters
+from .parameters import Parameters, media_type, parameters
 
 ABSENT_FEATURES = (
     "session_id",
@@ -49,10 +50,10 @@ def given(call: Call, own: str, accepts: Accepts) -> Parameters:
     if call.query:
         # RFC 6749 section 3.2: credentials in a URL end up in logs.
         raise ParameterInvalid("parameters belong into the body, not into the URL", seen="query")
-    kind = media_type(call, frozenset(MEDIA_TYPES.values()))
-    found = parameters(kind, call.body) if kind == own or any(kind in more for more in accepts.values()) else Parameters({})
+    kind = media_type(call, frozenset({own}).union(*accepts.values()))
+    found = parameters(kind, call.body)
     if kind != own and kind not in accepts.get(found.text("zone_id") or "default", frozenset()):
-        media_type(call, frozenset({own}))
+        raise MediaTypeUnsupported(expected=[own], seen=kind)
     for name in ABSENT_FEATURES:
         if found.values.get(name) not in (None, ""):
             raise ParameterUnsupported(f"{name} is not supported", seen=name)

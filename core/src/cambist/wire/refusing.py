@@ -18,6 +18,9 @@ class Told(NamedTuple):
     error: str
 
 
+MAX_SAID = 512
+"""Characters of one text in an answer."""
+
 Table = Mapping[type[Refusal], Told]
 
 
@@ -38,8 +41,13 @@ def explained(refusal: Refusal, call: Call) -> dict[str, Any]:
         "reason": refusal.reason,
         "decision_id": refusal.decision_id,
         "request_id": call.request_id,
-        "details": {name: value for name, value in details.items() if value is not None},
+        "details": {name: _short(value) for name, value in details.items() if value is not None},
     }
+
+
+def _short(value: object) -> object:
+    """What a caller sent comes back to it, but not at any length."""
+    return f"{value[:MAX_SAID]}…" if isinstance(value, str) and len(value) > MAX_SAID else value
 
 
 def description(refusal: Refusal) -> str:

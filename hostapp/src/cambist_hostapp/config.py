@@ -1,0 +1,32 @@
+"""The settings file that a command works with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from cambist import DidNotStart, Settings
+from cambist.settings import load
+
+from .output import did_not_start
+
+DEFAULT = "cambist.toml"
+
+
+def path_of(ctx: click.Context) -> Path:
+    """What `--config` says, else the environment, else the file in this folder."""
+    return ctx.find_root().params.get("config") or Path(os.environ.get("CAMBIST_CONFIG", DEFAULT))
+
+
+def zone_of(ctx: click.Context) -> str:
+    return str(ctx.find_root().params["zone"])
+
+
+def settings_of(ctx: click.Context) -> Settings:
+    """The settings; ends the command with everything that is wrong with them."""
+    try:
+        return load(path_of(ctx))
+    except DidNotStart as error:
+        did_not_start(error)

@@ -1,0 +1,63 @@
+"""`cambist serve` and `cambist check`: open the service, and serve it or say how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import click
+
+from cambist import DidNotStart, Refusal, Settings, Sts
+
+from . import logs
+from .config import settings_of
+from .listeners import serve_settings
+from .output import Exit, as_json, did_not_start, stop
+
+
+@click.command()
+@click.pass_context
+def serve(ctx: click.Context) -> None:
+    """Serve until told to stop (SIGTERM or Ctrl-C); what was accepted is finished."""
+    logs.configure()
+    try:
+        asyncio.run(serve_settings(settings_of(ctx)))
+    except DidNotStart as error:
+        did_not_start(error)
+    except ExceptionGroup as errors:
+        if errors.subgroup(OSError) is None:
+            raise
+        stop(Exit.CANNOT, f"cambist did not start: {errors.exceptions[0]}")
+
+
+@click.command()
+@click.option("--json", "in_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
+def check(ctx: click.Context, in_json: bool) -> None:
+    """Open everything, say how each part is, and close again. Nothing is served."""
+    settings = settings_of(ctx)
+    try:
+        parts = asyncio.run(_checked(settings))
+    except DidNotStart as error:
+        if in_json:
+            as_json({"ok": False, "problems": error.problems})
+        did_not_start(error)
+    well = all(part["state"] == "ok" for part in parts)
+    if in_json:
+        as_json({"ok": well, "parts": parts})
+    else:
+        for part in parts:
+            click.echo(f"{'✓' if part['state'] == 'ok' else '✗'} {part['name']:<24} {part['version']:<10} {part['state']}")
+    sys.exit(Exit.DONE if well else Exit.NO)
+
+
+async def _checked(settings: Settings) -> list[dict[str, str]]:
+    async with Sts(settings) as sts:
+        plugins = [{"name": p.name, "version": p.version, "state": "ok"} for p in sts.plugins.by_name.values()]
+        for zone in settings.zones:
+            try:
+                await sts.zones.named(zone)
+            except Refusal as refusal:
+                plugins.append({"name": f"zone {zone}", "version": "", "state": str(refusal.facts.get("cause", refusal.reason))})
+        checks = await sts.ready()
+        return [*plugins, *({"name": name, "version": "", "state": state} for name, state in checks.items())]
