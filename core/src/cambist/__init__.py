@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from .policy import PolicyInput as PolicyInput
     from .secret import Secret as Secret
     from .settings import Settings as Settings
+    from .shape import Field as Field
     from .shape import Shape as Shape
     from .store import Mark as Mark
     from .store import Store as Store
@@ -86,7 +87,7 @@ _HOMES = {
     "policy": ("Answer", "Deny", "Permit", "Policy", "PolicyInput"),
     "secret": ("Secret",),
     "settings": ("Settings",),
-    "shape": ("Shape",),
+    "shape": ("Field", "Shape"),
     "store": ("Mark", "Store"),
     "sts": ("Sts",),
     "validator": ("Validator",),

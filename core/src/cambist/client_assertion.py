@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 from .credential import Credential, Unverified
-from .errors import AudienceMismatch, CallerUnproved, CredentialMalformed, IssuerNotTrusted, KeyUnknown, SignatureInvalid
+from .errors import AlgorithmRefused, AudienceMismatch, CallerUnproved, CredentialMalformed, KeyUnknown, SignatureInvalid
 from .identity import Identity, Proven
+from .jwk import KeySet
+from .jwks import InlineKeys
 from .jwts import PLAIN, Expected, Jwts
 from .zone import Application, Zone
 
@@ -14,6 +16,7 @@ JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TYPES = PLAIN | {"client-authentication+jwt"}
 MAX_LIFETIME = 300.0
 LEEWAY = 10.0
+_NOBODY = InlineKeys(KeySet(()))
 
 
 class ClientAssertionValidator:
@@ -42,13 +45,13 @@ class ClientAssertionValidator:
 
     async def validate(self, credential: Credential) -> Proven:
         name = credential.unverified().issuer
-        expected = self._expected.get(name) if name is not None else None
-        if name is None or expected is None:
-            raise CallerUnproved(client_id=name)
+        if name is None:
+            raise CallerUnproved()
+        # Unknown applications go the same way, to the same answer, lest a stranger learns which there are.
+        expected = self._expected.get(name) or Expected(issuer=name, keys=_NOBODY, algorithms=frozenset(), types=TYPES)
         try:
             verified = await self._jwts.verify(credential.token, expected)
-        except (SignatureInvalid, KeyUnknown, IssuerNotTrusted) as error:
-            # One answer for all of them, lest a stranger learns which applications there are.
+        except (AlgorithmRefused, KeyUnknown, SignatureInvalid) as error:
             raise CallerUnproved(client_id=name, cause=error.reason) from error
         if verified.subject != name:
             raise CredentialMalformed("iss and sub of a client assertion are the application's id")

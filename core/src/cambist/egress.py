@@ -5,9 +5,9 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 import httpx
 from pydantic import Field
@@ -46,7 +46,13 @@ class Egress:
         trust = ssl.create_default_context(cafile=settings.ca_file)
         # The environment may name proxies and netrc files: it does not get a say in whom we talk to.
         self._client = httpx.AsyncClient(
-            verify=trust, trust_env=False, follow_redirects=False, transport=transport, headers={"accept-encoding": "identity"}
+            verify=trust,
+            trust_env=False,
+            follow_redirects=False,
+            transport=transport,
+            headers={"accept-encoding": "identity"},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # nobody whom we call gets to recognise us
+            timeout=settings.timeout,  # for each part of a call: its default would end a call before ours, which is for the whole
         )
 
     async def __aenter__(self) -> Self:
@@ -59,39 +65,46 @@ class Egress:
         return await self.send("GET", url, headers={"accept": accept})
 
     async def send(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, content: bytes | None = None) -> Answer:
-        _allowed(url)
-        request = self._client.build_request(method, url, headers=dict(headers or {}), content=content)
+        target = _allowed(url)
+        request = self._client.build_request(method, target, headers=dict(headers or {}), content=content)
         try:
-            async with within(self._settings.timeout, f"{method} {_place(url)}"):
+            async with within(self._settings.timeout, f"{method} {_place(target)}"):
                 return await self._answer(request)
-        except httpx.HTTPError as error:
-            raise Unavailable(what=_place(url), cause=type(error).__name__) from error
         except DeadlineExceeded as error:
-            raise Unavailable(what=_place(url), cause="no answer in time") from error
+            raise Unavailable(what=_place(target), cause="no answer in time") from error
+        except Unavailable:
+            raise
+        except Exception as error:  # httpx, and what it lets pass of names and ports that the socket does not take
+            raise Unavailable(what=_place(target), cause=type(error).__name__) from error
 
     async def _answer(self, request: httpx.Request) -> Answer:
         response = await self._client.send(request, stream=True)
         try:
             if response.headers.get("content-encoding", "identity") != "identity":
-                raise Unavailable(what=_place(str(request.url)), cause="a compressed answer, which was not asked for")
+                raise Unavailable(what=_place(request.url), cause="a compressed answer, which was not asked for")
             body = bytearray()
-            async for chunk in response.aiter_raw():
+            async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > self._settings.max_body:
-                    raise Unavailable(what=_place(str(request.url)), cause="an answer above the size limit")
+                    raise Unavailable(what=_place(request.url), cause="an answer above the size limit")
             return Answer(response.status_code, dict(response.headers), bytes(body))
         finally:
             await response.aclose()
 
 
-def _allowed(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        return
+def _allowed(text: str) -> httpx.URL:
+    """Read by the parser that will call it: where two parsers differ, one of them judges what the other does not do."""
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise Unavailable(what="a URL", cause="it cannot be read") from error
+    if not url.host or url.userinfo:
+        raise Unavailable(what=_place(url), cause="a URL without a host, or with a user in it")
+    if url.scheme == "https" or (url.scheme == "http" and url.host in LOOPBACK):
+        return url
     raise Unavailable(what=_place(url), cause="only https is called, or http on this machine")
 
 
-def _place(url: str) -> str:
+def _place(url: httpx.URL) -> str:
     """A URL without what may be secret in it."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    return str(url.copy_with(userinfo=b"", query=None, fragment=None))

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .clock import Clock
 from .credential import Credential, Possession, Role
-from .errors import AudienceMismatch, CredentialTooLarge, Expired, IdentifierTooLong, PluginFault, PossessionMissing, Refusal
-from .identity import Identity, Proven
+from .errors import (
+    AudienceMismatch,
+    CredentialMalformed,
+    CredentialTooLarge,
+    Expired,
+    IdentifierTooLong,
+    PluginFault,
+    PossessionMissing,
+    Refusal,
+)
+from .identity import Identity, MayAct, Proven
 from .validator import Seated, Takers
 
 MAX_NAME = 1024
 """The longest issuer or subject, in bytes: together they become an identifier of at most 2,048."""
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +53,8 @@ class Guard:
             raise
 
     def _check(self, seat: Seated, proven: Proven, held: Possession, also_for: frozenset[str]) -> None:
-        _sound(seat, proven)
         now = self.clock()
+        _sound(seat, proven, now)
         if proven.expires_at <= now:
             raise Expired(f"it expired {math.ceil(now - proven.expires_at)} seconds ago")
         # TX-35: a token for another service, replayed here, is how one leak becomes many.
@@ -56,24 +70,71 @@ async def _ask(seat: Seated, credential: Credential) -> Proven:
         return await seat.validator.validate(credential)
     except Refusal:
         raise
-    except Exception as error:
+    except BaseException as error:
+        if _is_not_its_own(error):
+            raise
         raise PluginFault(seat.plugin, error) from error
 
 
-def _sound(seat: Seated, proven: object) -> None:
+def _is_not_its_own(error: BaseException) -> bool:
+    """A deadline or a caller who hung up, the operator's Ctrl-C, a coroutine that is closed: those pass through a plugin."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return isinstance(error, KeyboardInterrupt | GeneratorExit)
+
+
+def _is_identity(value: object) -> bool:
+    return type(value) is Identity and isinstance(value.issuer, str) and isinstance(value.subject, str)
+
+
+def _is_text(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_texts(value: object) -> bool:
+    return type(value) is frozenset and all(isinstance(text, str) for text in value)
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, int | float) and not math.isnan(value) and value > -math.inf
+
+
+_SHAPE: Mapping[str, Callable[[Any], bool]] = {
+    "identity": _is_identity,
+    "expires_at": _is_time,
+    "audience": lambda value: value is None or _is_texts(value),
+    "meant_for": _is_texts,
+    "scope": lambda value: value is None or _is_texts(value),
+    "token_id": _is_text,
+    "single_use_until": lambda value: value is None or (_is_time(value) and value < math.inf),
+    "confirmation": _is_text,
+    "chain": lambda value: type(value) is tuple and all(_is_identity(party) for party in value),
+    "may_act": lambda value: value is None or type(value) is MayAct,
+    "transaction": _is_text,
+}
+"""A text in place of a set of texts contains every part of itself, and a subclass answers anew each time it is asked."""
+
+
+def _sound(seat: Seated, proven: Proven, now: float) -> None:
     """What a plugin returns is input like any other."""
-    if not isinstance(proven, Proven):
+    if type(proven) is not Proven:
         raise PluginFault(seat.plugin, "it returned no Proven")
-    if proven.single_use_until is not None and not proven.token_id:
-        raise PluginFault(seat.plugin, "a single-use credential without an id")
-    if math.isnan(proven.expires_at):
-        raise PluginFault(seat.plugin, "an expiry that is no time")
+    if wrong := [name for name, holds in _SHAPE.items() if not holds(getattr(proven, name))]:
+        raise PluginFault(seat.plugin, f"a proof whose {' and '.join(wrong)} cannot be")
+    if proven.single_use_until is not None and not (proven.token_id and proven.single_use_until > now):
+        raise PluginFault(seat.plugin, "a single-use credential without an id, or that is forgotten at once")
+    if (issuers := seat.validator.issuers) is not None and proven.identity.issuer not in issuers:
+        raise PluginFault(seat.plugin, "an identity of an issuer that is not its own")
     for identity in (proven.identity, *proven.chain):
         _sound_name(seat, identity)
 
 
 def _sound_name(seat: Seated, identity: Identity) -> None:
-    if not identity.issuer or not identity.subject:
+    names = (identity.issuer, identity.subject)
+    if not all(names):
         raise PluginFault(seat.plugin, "an identity without issuer or subject")
-    if any(len(name.encode(errors="surrogatepass")) > MAX_NAME for name in (identity.issuer, identity.subject)):
+    if any(_CONTROL.search(name) for name in names):
+        raise CredentialMalformed("a name with control characters in it")
+    if any(len(name.encode()) > MAX_NAME for name in names):
         raise IdentifierTooLong()

@@ -20,7 +20,7 @@ from .own_token import OwnTokenValidator
 from .plugins import Plugins
 from .policy import Policy
 from .seat import Ground, Seat
-from .settings import Settings
+from .settings import Settings, suggestion
 from .store import Namespaced, Store
 from .validator import Seated, Takers, Validator
 from .zone import Zone
@@ -110,7 +110,9 @@ class OpenZones:
     def _seating_problems(self, zone: Zone, offers: Offers) -> Iterator[str]:
         where = f"zone {zone.id}"
         try:
-            self._takers(zone, offers)
+            taken = self._takers(zone, offers)[Role.SUBJECT].token_types
+            for name in sorted(set(zone.authenticates) - taken):
+                yield f"{where}: authenticates: no enabled plugin takes {name}{suggestion(name, sorted(taken))}"
         except ValueError as error:
             yield f"{where}: {error}"
         names = [policy.name for _, policy in offers.policies]

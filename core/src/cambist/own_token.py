@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .credential import Credential, Unverified
 from .identity import Identity, Proven
-from .jwks import KeySet, PublicKey
+from .jwk import KeySet, PublicKey
 from .jwts import Expected, Jwts
 from .keys import KeyStore
 from .token_type import ACCESS_TOKEN, JWT

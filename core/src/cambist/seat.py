@@ -39,7 +39,7 @@ class Seat:
 
     plugin: str
     path: str
-    table: Mapping[str, Any]
+    table: Mapping[str, Any] = field(repr=False)
     ground: Ground
     shared: Store | None = None
     within: Zone | None = None

@@ -52,7 +52,7 @@ class Service(Shape):
     deadline: float = Field(5.0, gt=0, le=60, description="The longest that one decision may take, in seconds.")
     listen: Listen = Field(Listen(), description="Where the service listens.")
     egress: EgressSettings = Field(EgressSettings(), description="How this service calls others.")
-    zones: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict, description="Further zones, by name.")
+    zones: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict, repr=False, description="Further zones, by name.")
 
     @property
     def url(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
+from pydantic import Field as Field
 
 
 class Shape(BaseModel):

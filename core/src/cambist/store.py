@@ -64,7 +64,8 @@ class Namespaced:
     async def claim(self, marks: Sequence[Mark]) -> Mark | None:
         named = [replace(mark, key=self._key(mark.key)) for mark in marks]
         taken = await self.store.claim(named)
-        return next((mark for mark, sent in zip(marks, named, strict=True) if sent == taken), None)
+        # A store may have kept no more of a mark than its name. One that is none of ours was still not free: never "not seen".
+        return taken and next((mark for mark in marks if (mark.kind, self._key(mark.key)) == (taken.kind, taken.key)), taken)
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, bytes]:
         found = await self.store.get_many([self._key(key) for key in keys])

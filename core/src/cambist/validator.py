@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from .credential import Credential, Unverified
-from .errors import Ambiguous, IssuerNotTrusted, Malformed, TokenTypeNotEnabled, TokenTypeUnknown, Unclaimed
+from .errors import Ambiguous, IssuerNotTrusted, Malformed, PluginFault, Refusal, TokenTypeNotEnabled, TokenTypeUnknown, Unclaimed
 from .identity import Proven
 from .token_type import KNOWN, PAGE
 
@@ -36,6 +36,15 @@ class Seated:
 
     plugin: str
     validator: Validator
+
+    def takes(self, unverified: Unverified) -> bool:
+        """Whether it takes a credential whose issuer is nobody's. Raises PluginFault."""
+        try:
+            return self.validator.issuers is None and self.validator.recognizes(unverified)
+        except Refusal:
+            raise
+        except Exception as error:
+            raise PluginFault(self.plugin, error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +80,13 @@ class Takers:
         return TokenTypeUnknown(expected=sorted({*PAGE, *self.by_type}), seen=token_type)
 
     def sole(self, unverified: Unverified) -> Seated:
-        """The one that takes it. Raises TokenTypeUnknown, TokenTypeNotEnabled, IssuerNotTrusted, Unclaimed or Ambiguous."""
+        """The one that takes it. Raises TokenTypeUnknown, TokenTypeNotEnabled, IssuerNotTrusted, Unclaimed, Ambiguous or PluginFault."""
         seats = self.by_type.get(unverified.token_type, ())
         if not seats:
             raise self._nobody(unverified.token_type)
         if unverified.issuer is not None and (exact := self.by_issuer.get((unverified.token_type, unverified.issuer))):
             return exact
-        match [seat for seat in seats if seat.validator.issuers is None and seat.validator.recognizes(unverified)]:
+        match [seat for seat in seats if seat.takes(unverified)]:
             case [seat]:
                 return seat
             case []:

@@ -7,10 +7,11 @@ from functools import cached_property
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from .secret import Secret
 from .shape import Shape
+from .token_type import canonical
 
 TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 CLIENT_CREDENTIALS: Final = "client_credentials"
@@ -72,9 +73,15 @@ class Zone(Shape):
     max_chain: int = Field(5, ge=0, description="The longest chain of actors, in and out.")
     applications: Mapping[str, Application] = Field(default_factory=dict, description="The calling applications, by id.")
     resources: Mapping[str, Resource] = Field(default_factory=dict, description="The declared targets, by identifier.")
+    # These tables are as the operator wrote them, so their secrets are bare: they must not be in any `repr`.
     plugins: Mapping[str, Mapping[str, Any]] = Field(
-        default_factory=dict, description="One table for each enabled plugin; the table enables it."
+        default_factory=dict, repr=False, description="One table for each enabled plugin; the table enables it."
     )
+
+    @field_validator("authenticates")
+    @classmethod
+    def _by_their_one_name(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(canonical(name) for name in types)
 
     @cached_property
     def authority(self) -> str:

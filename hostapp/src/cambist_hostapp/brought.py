@@ -9,6 +9,7 @@ import click
 
 from cambist import DidNotStart, Refusal, Settings, Sts
 from cambist.hooks import HasCommand
+from cambist.store import MemoryStore
 
 from .config import settings_of, zone_of
 from .output import Exit, did_not_start, stop
@@ -34,6 +35,8 @@ def brought(name: str) -> click.Command:
 async def _run(settings: Settings, zone: str, name: str, arguments: list[str]) -> None:
     async with Sts(settings) as sts:
         await sts.zones.named(zone)
+        if isinstance(sts.store, MemoryStore):
+            click.echo("the store is in memory: what this keeps is gone when it ends; enable a store plugin", err=True)
         things = [thing for plugin, thing in sts.offered(zone) if name == plugin or (name == "keys" and thing is sts.keys)]
         bringing = next((thing for thing in things if isinstance(thing, HasCommand)), None)
         if bringing is None:

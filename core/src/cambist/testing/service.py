@@ -90,7 +90,8 @@ async def open_sts(
     if not any(hasattr(module, "cambist_policies") for module in at_hand.values()) and "opa-wasm" not in plugins:
         at_hand["scripted"] = AllowAll()
     document = {"issuer": ISSUER, **settings, "plugins": {**plugins, **{name: plugins.get(name, {}) for name in at_hand}}}
-    zones = {n: {**z, "plugins": {**{name: {} for name in at_hand}, **z.get("plugins", {})}} for n, z in document.get("zones", {}).items()}
+    judges: dict[str, Any] = {name: {} for name, module in at_hand.items() if load_plugin(name, module).judges}
+    zones = {name: {**zone, "plugins": {**judges, **zone.get("plugins", {})}} for name, zone in document.get("zones", {}).items()}
     records, metrics = Records(), Metrics()
     opened = Sts(
         parse({**document, **({"zones": zones} if zones else {})}),

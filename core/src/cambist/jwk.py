@@ -1,0 +1,131 @@
+"""The public keys of one issuer: which of them can be used, and for what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
+
+from .errors import KeyUnknown, Unavailable
+
+MAX_KEYS = 100
+
+_EC = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
+_RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+_P = (1 << 255) - 19
+_SMALL_ORDER = frozenset(
+    {
+        0,
+        1,
+        _P - 1,
+        0x5FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+    }
+)
+"""The ordinates of the eight points of Ed25519 under which anybody can sign (RFC 8725bis section 3.4)."""
+_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+ASYMMETRIC = frozenset({*_RSA, *_EC.values(), "EdDSA", "Ed25519"})
+"""The only algorithms there are: HMAC and `none` cannot even be named (RFC 8725 section 3.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """One usable public key, bound to the algorithms that are one and the same for it."""
+
+    key: Key
+    kid: str | None
+    algorithms: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """The usable keys of one issuer at one moment; `dropped` says why others were left out."""
+
+    keys: tuple[PublicKey, ...]
+    dropped: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, document: object) -> KeySet:
+        """Unusable keys are left out one by one and do not spoil the set (RFC 7517 section 5). Raises Unavailable if it is none at all."""
+        entries = document.get("keys") if isinstance(document, dict) else None
+        if not isinstance(entries, list) or len(entries) > MAX_KEYS:
+            raise Unavailable(what="the key set", cause="it is not a JWK set")
+        keys, dropped = [], []
+        for entry in entries:
+            try:
+                keys.append(_usable(entry))
+            except _Unusable as error:
+                dropped.append(str(error))
+        return cls(tuple(keys), tuple(dropped))
+
+    def fitting(self, kid: object, algorithm: str) -> PublicKey | None:
+        """The one key that a header names. Without kid only if just one fits: keys are never tried in turn."""
+        candidates = [k for k in self.keys if algorithm in k.algorithms and (kid is None or k.kid == kid)]
+        return candidates[0] if len(candidates) == 1 else None
+
+    def find(self, kid: object, algorithm: str) -> PublicKey:
+        """As `fitting`, but raises KeyUnknown."""
+        if found := self.fitting(kid, algorithm):
+            return found
+        raise KeyUnknown(seen={"kid": kid if isinstance(kid, str) else None, "alg": algorithm})
+
+
+class _Unusable(Exception):
+    pass
+
+
+def _usable(entry: object) -> PublicKey:
+    if not isinstance(entry, dict):
+        raise _Unusable("a key that is not an object")
+    kid = entry.get("kid")
+    if not (kid is None or (isinstance(kid, str) and 0 < len(kid) <= 256)):
+        raise _Unusable("a key whose kid is not a short string")
+    if entry.get("use", "sig") != "sig" or not _may_verify(entry):
+        raise _Unusable(f"{kid}: not for signatures")
+    if entry.get("kty") not in ("RSA", "EC", "OKP"):
+        raise _Unusable(f"{kid}: not an asymmetric key")
+    if _PRIVATE & entry.keys():
+        raise _Unusable(f"{kid}: its private half is public, so it proves nothing")
+    public = {name: value for name, value in entry.items() if name in {"kty", "n", "e", "crv", "x", "y"}}
+    try:
+        key = JWKRegistry.import_key(public)
+        fitting = _algorithms(key) & _declared(entry.get("alg"), key)
+    except Exception as error:  # joserfc and cryptography raise more kinds than they name
+        raise _Unusable(f"{kid}: not a sound key") from error
+    if not fitting:
+        raise _Unusable(f"{kid}: its alg does not fit the key")
+    return PublicKey(key, kid, fitting)
+
+
+def _may_verify(entry: Mapping[str, Any]) -> bool:
+    operations = entry.get("key_ops", ["verify"])
+    return isinstance(operations, list) and "verify" in operations
+
+
+def _declared(algorithm: object, key: Key) -> frozenset[str]:
+    """One key, one algorithm (RFC 8725bis section 3.1); EdDSA and Ed25519 are two names of one (RFC 9864)."""
+    if algorithm is None:
+        return frozenset({"RS256"}) if isinstance(key, RSAKey) else ASYMMETRIC
+    if algorithm in ("EdDSA", "Ed25519"):
+        return frozenset({"EdDSA", "Ed25519"})
+    return frozenset({algorithm}) if isinstance(algorithm, str) else frozenset()
+
+
+def _algorithms(key: Key) -> frozenset[str]:
+    if isinstance(key, RSAKey):
+        public = key.public_key
+        # RFC 7518 section 3.3; the upper bounds keep one verification short.
+        if not 2048 <= public.key_size <= 8192 or not 3 <= public.public_numbers().e < 1 << 32:
+            raise ValueError("RSA size")
+        return frozenset(_RSA)
+    if isinstance(key, ECKey) and key.curve_name in _EC:
+        _ = key.public_key  # raises for a point that is not on the curve
+        return frozenset({_EC[key.curve_name]})
+    if isinstance(key, OKPKey) and key.curve_name == "Ed25519":
+        ordinate = int.from_bytes(key.public_key.public_bytes_raw(), "little") & ((1 << 255) - 1)
+        if ordinate % _P in _SMALL_ORDER:
+            raise ValueError("a point of small order")
+        return frozenset({"EdDSA", "Ed25519"})
+    return frozenset()
