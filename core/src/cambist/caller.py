@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .credential import Possession, Role
 from .errors import CallerMismatch, CallerMissing, CallerUnproved, GrantNotAllowed, ParameterMissing
 from .guard import Guard
+from .identifier import identifier
 from .identity import Identity, Proven
 from .request import ExchangeRequest
 from .zone import TOKEN_EXCHANGE, Application, Zone
@@ -21,12 +22,11 @@ class Caller:
     method: str
     application: Application | None = None
 
-    def is_also(self, identity: Identity) -> bool:
-        """Whether an identity proved by another token is this very application."""
-        if identity.same_as(self.proven.identity):
-            return True
+    def is_also(self, zone: Zone, identity: Identity) -> bool:
+        """Whether an identity proved by another token is this very application; by its name, which a token of the zone has for it too."""
         known = self.application.identities if self.application else ()
-        return any((k.issuer, k.subject) == (identity.issuer, identity.subject) for k in known)
+        parties = (self.proven.identity, *(Identity(issuer=k.issuer, subject=k.subject) for k in known))
+        return identifier(zone, identity) in {identifier(zone, party) for party in parties}
 
 
 async def authenticate(zone: Zone, guard: Guard, request: ExchangeRequest, held: Possession) -> Caller | None:
@@ -34,6 +34,8 @@ async def authenticate(zone: Zone, guard: Guard, request: ExchangeRequest, held:
     if request.subject is None and request.grant_type == TOKEN_EXCHANGE and not zone.bootstrap:
         raise ParameterMissing("subject_token is required", seen="subject_token")
     if request.client is None:
+        if request.subject is not None:
+            guard.takers[Role.SUBJECT].taking(request.subject.token_type)  # a type that nobody takes is told as that
         # TX-34: a service that exchanges for anybody turns one stolen token into many.
         if request.subject is None or request.subject.token_type not in zone.authenticates:
             raise CallerMissing(expected=["client_secret_basic", "client_secret_post", "private_key_jwt"])

@@ -65,7 +65,7 @@ class Egress:
         return await self.send("GET", url, headers={"accept": accept})
 
     async def send(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, content: bytes | None = None) -> Answer:
-        target = _allowed(url)
+        target = allowed(url)
         request = self._client.build_request(method, target, headers=dict(headers or {}), content=content)
         try:
             async with within(self._settings.timeout, f"{method} {_place(target)}"):
@@ -92,8 +92,11 @@ class Egress:
             await response.aclose()
 
 
-def _allowed(text: str) -> httpx.URL:
-    """Read by the parser that will call it: where two parsers differ, one of them judges what the other does not do."""
+def allowed(text: str) -> httpx.URL:
+    """The URL, if it may be called; raises Unavailable.
+
+    It is read by the parser that will call it: where two parsers differ, one of them judges what the other does not do.
+    """
     try:
         url = httpx.URL(text)
     except (httpx.InvalidURL, ValueError) as error:

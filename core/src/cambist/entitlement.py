@@ -103,7 +103,7 @@ def _expiry(question: PolicyInput, permit: Permit) -> int:
     lifetimes += [permit.ttl] if permit.ttl is not None else []
     lifetimes += [zone.execution_ttl] if request.execution else []
     ends = [proven.expires_at for proven in _bounding(question) if not math.isinf(proven.expires_at)]
-    expires = min(now + min(lifetimes), *(math.floor(end) for end in ends))
+    expires = min([now + min(lifetimes), *(math.floor(end) for end in ends)])
     if expires <= now:
         raise Expired("less than a second is left of the credential")
     return expires

@@ -39,7 +39,7 @@ async def consider(zone: OpenZone, request: ExchangeRequest, trace: Trace) -> En
     subject = await trace.step("subject", subject_of(zone.guard, request, client, held, owned))
     actor = await trace.step("actor", zone.guard.prove(request.actor, held, owned)) if request.actor else None
     caller = calling(client, subject, identifier(zone.zone, subject.identity), request)
-    chain = trace.saw("delegation", delegated(subject, actor, caller, depth=zone.zone.max_chain))
+    chain = trace.saw("delegation", delegated(zone.zone, subject, actor, caller))
     question = PolicyInput(
         zone=zone.zone, now=zone.clock(), request=request, client=caller, subject=subject, actor=actor, chain=chain, targets=wanted
     )

@@ -46,15 +46,22 @@ class Guard:
                 raise CredentialTooLarge(expected=self.max_token, seen=len(credential.token))
             seat = self.takers[credential.role].sole(credential.unverified())
             proven = await _ask(seat, replace(credential, possession=held))
-            self._check(seat, proven, held, also_for)
+            _sound(seat, proven, self.clock())
+            self._check_issuer(seat, proven.identity.issuer, credential.role)
+            self._check(proven, held, also_for)
             return replace(proven, token_type=credential.token_type)
         except Refusal as refusal:
             refusal.role = credential.role
             raise
 
-    def _check(self, seat: Seated, proven: Proven, held: Possession, also_for: frozenset[str]) -> None:
+    def _check_issuer(self, seat: Seated, issuer: str, role: Role) -> None:
+        """A validator speaks for its own issuers; one that names none may not speak for the zone, but of its applications."""
+        own = seat.validator.issuers
+        if (issuer not in own) if own is not None else (issuer in self.audiences and role is not Role.CLIENT):
+            raise PluginFault(seat.plugin, "an identity of an issuer that is not its own")
+
+    def _check(self, proven: Proven, held: Possession, also_for: frozenset[str]) -> None:
         now = self.clock()
-        _sound(seat, proven, now)
         if proven.expires_at <= now:
             raise Expired(f"it expired {math.ceil(now - proven.expires_at)} seconds ago")
         # TX-35: a token for another service, replayed here, is how one leak becomes many.
@@ -85,7 +92,7 @@ def _is_not_its_own(error: BaseException) -> bool:
 
 
 def _is_identity(value: object) -> bool:
-    return type(value) is Identity and isinstance(value.issuer, str) and isinstance(value.subject, str)
+    return type(value) is Identity and all(isinstance(name, str) for name in (value.issuer, value.subject))
 
 
 def _is_text(value: object) -> bool:
@@ -97,7 +104,7 @@ def _is_texts(value: object) -> bool:
 
 
 def _is_time(value: object) -> bool:
-    return isinstance(value, int | float) and not math.isnan(value) and value > -math.inf
+    return isinstance(value, int | float) and -math.inf < value <= math.inf  # NaN is neither
 
 
 _SHAPE: Mapping[str, Callable[[Any], bool]] = {
@@ -124,8 +131,6 @@ def _sound(seat: Seated, proven: Proven, now: float) -> None:
         raise PluginFault(seat.plugin, f"a proof whose {' and '.join(wrong)} cannot be")
     if proven.single_use_until is not None and not (proven.token_id and proven.single_use_until > now):
         raise PluginFault(seat.plugin, "a single-use credential without an id, or that is forgotten at once")
-    if (issuers := seat.validator.issuers) is not None and proven.identity.issuer not in issuers:
-        raise PluginFault(seat.plugin, "an identity of an issuer that is not its own")
     for identity in (proven.identity, *proven.chain):
         _sound_name(seat, identity)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -159,5 +159,12 @@ def _cause(error: Exception) -> str:
     return str(error.facts.get("cause") or error.said) if isinstance(error, Unavailable) else str(error)
 
 
-def inline(document: Mapping[str, Any] | Sequence[Any]) -> InlineKeys:
-    return InlineKeys(KeySet.of(document))
+def inline(issuer: str, document: Mapping[str, Any]) -> InlineKeys:
+    """Keys that stand in the settings. Raises Unavailable when none of them can be used: that is a mistake, and will not mend itself."""
+    try:
+        keys = KeySet.of(document)
+    except Unavailable as error:
+        raise Unavailable(what=f"the keys of {issuer}", cause=_cause(error)) from error
+    if not keys.keys:
+        raise Unavailable(what=f"the keys of {issuer}", cause="; ".join(keys.dropped) or "there are none")
+    return InlineKeys(keys)

@@ -100,7 +100,7 @@ class Jwts:
         Raises Unavailable when what stands in the settings, or in the file, is no key set.
         """
         if jwks is not None:
-            return inline(jwks)
+            return inline(issuer, jwks)
         if file is not None:
             keys = FileKeys(file, self._clock)
             keys.read()

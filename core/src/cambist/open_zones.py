@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from .validator import Seated, Takers, Validator
 from .zone import Zone
 
 CORE = "core"
+RETRY = 5.0
+"""For this many seconds a zone that did not open stays shut."""
 
 
 @dataclass(kw_only=True)
@@ -53,6 +56,7 @@ class OpenZones:
     store: Store
     _open: dict[str, OpenZone] = field(default_factory=dict)
     _offers: dict[str, Offers] = field(default_factory=dict)
+    _shut: dict[str, tuple[float, Refusal]] = field(default_factory=dict)
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     _closing: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -64,8 +68,19 @@ class OpenZones:
             raise ZoneUnknown(seen=zone_id)
         async with self._opening:
             if zone_id not in self._open:
-                self._open[zone_id] = await self._opened(declared)
+                self._open[zone_id] = await self._opened_or_not(declared)
         return self._open[zone_id]
+
+    async def _opened_or_not(self, zone: Zone) -> OpenZone:
+        """A zone that did not open is not tried again for a while: a stranger must not make us try at each request."""
+        until, refusal = self._shut.get(zone.id, (-math.inf, None))
+        if refusal is not None and self.ground.clock() < until:
+            raise Unavailable(what=f"zone {zone.id}", cause=refusal.facts.get("cause", refusal.reason)) from refusal
+        try:
+            return await self._opened(zone)
+        except Refusal as error:
+            self._shut[zone.id] = (self.ground.clock() + RETRY, error)
+            raise
 
     async def close(self) -> None:
         await self._closing.aclose()
@@ -113,8 +128,8 @@ class OpenZones:
             taken = self._takers(zone, offers)[Role.SUBJECT].token_types
             for name in sorted(set(zone.authenticates) - taken):
                 yield f"{where}: authenticates: no enabled plugin takes {name}{suggestion(name, sorted(taken))}"
-        except ValueError as error:
-            yield f"{where}: {error}"
+        except (ValueError, Refusal) as error:
+            yield f"{where}: {_told(error)}"
         names = [policy.name for _, policy in offers.policies]
         if zone.policy is None and len(names) != 1:
             yield f"{where}: policy: {'no policy backend is enabled' if not names else 'choose one of ' + ', '.join(names)}"
@@ -141,14 +156,20 @@ class OpenZones:
             raise Unavailable(what=f"zone {zone.id}", cause=problems)
         policy = next(p for _, p in offers.policies if zone.policy in (None, p.name))
         async with AsyncExitStack() as opened:
-            for _, thing in offers.objects:
-                await entered(opened, thing)
+            for name, thing in offers.objects:
+                await self._entered(zone, name, opened, thing)
             self._closing.push_async_exit(opened.pop_all())
         self._offers[zone.id] = offers
         guard = Guard(
             takers=self._takers(zone, offers), audiences=frozenset({zone.issuer}), max_token=zone.max_token, clock=self.ground.clock
         )
         return OpenZone(zone=zone, guard=guard, policy=policy, keys=self.keys, store=self._store_of(zone), clock=self.ground.clock)
+
+    async def _entered(self, zone: Zone, name: str, opened: AsyncExitStack, thing: object) -> None:
+        try:
+            await entered(opened, thing)
+        except Exception as error:
+            raise Unavailable(what=f"zone {zone.id}", cause=f"plugin {name} cannot open: {type(error).__name__}: {_told(error)}") from error
 
     def _store_of(self, zone: Zone) -> Store:
         return Namespaced(self.store, f"zone/{zone.id}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .credential import Credential, Unverified
+from .errors import Rejected
 from .identity import Identity, Proven
 from .jwk import KeySet, PublicKey
 from .jwts import Expected, Jwts
@@ -48,6 +49,9 @@ class OwnTokenValidator:
 
     async def validate(self, credential: Credential) -> Proven:
         verified = await self._jwts.verify(credential.token, self._expected)
+        if "exec" in verified.claims:
+            # It is for one HTTP action. Another token in its place would be for more.
+            raise Rejected("a token with an execution scope is not exchanged")
         identity = Identity(issuer=self._zone.issuer, subject=verified.subject, attributes=verified.claims)
         scope = frozenset((verified.text("scope") or "").split())
         return verified.proven(identity=identity, scope=scope, transaction=verified.text("txn"))

@@ -40,4 +40,5 @@ class Secret:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema(min_length=1))
+        told = core_schema.plain_serializer_function_ser_schema(str)
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema(min_length=1), serialization=told)

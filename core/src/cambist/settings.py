@@ -7,13 +7,14 @@ import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from .egress import LOOPBACK, EgressSettings
 from .errors import DidNotStart
@@ -75,7 +76,7 @@ def load(path: Path) -> Settings:
     """Read a settings file. Raises DidNotStart with everything that is wrong with it."""
     try:
         document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # not UTF-8 and not TOML are ValueErrors
         raise DidNotStart([f"{path}: {error}"]) from error
     return parse(document, source=str(path))
 
@@ -93,11 +94,13 @@ def parse(document: Mapping[str, Any], *, source: str = "settings") -> Settings:
     zones = {}
     for name, table in {"default": default, **service.zones}.items():
         prefix = "" if name == "default" else f"zones.{name}."
+        if "id" in table:
+            problems.append(f"{prefix}id: unknown; a zone is named by its table")
         raw = {"issuer": service.issuer, **table, "id": name}
         if (zone := validated(Zone, raw, prefix, problems)) is not None:
             problems += _zone_problems(zone, prefix)
             zones[name] = zone
-    if problems:
+    if problems := [*problems, *_named_alike(zones)]:
         raise DidNotStart(problems)
     return Settings(service, zones, origins)
 
@@ -107,16 +110,22 @@ def validated(shape: type[S], table: object, prefix: str, problems: list[str]) -
     try:
         return shape.model_validate(table)
     except ValidationError as error:
-        for entry in error.errors(include_input=False, include_url=False):
+        entries = error.errors(include_input=False, include_url=False)
+        for entry in entries:
             where = [str(part) for part in entry["loc"]]
-            path = prefix + ".".join(where)
+            path = (prefix + ".".join(where)).rstrip(".")
             if entry["type"] == "extra_forbidden":
                 problems.append(f"{path}: unknown{suggestion(where[-1], _names(shape, where[:-1]))}")
             elif entry["type"] == "missing":
                 problems.append(f"{path}: required")
-            else:
-                problems.append(f"{path or prefix.rstrip('.')}: {entry['msg']}")
+            elif entry["type"] != "too_short" or not _inside(entry["loc"], entries):
+                problems.append(f"{path}: {entry['msg'].removeprefix('Value error, ')}")
         return None
+
+
+def _inside(place: tuple[int | str, ...], entries: Sequence[ErrorDetails]) -> bool:
+    """Whether an item of this list is told already; then that too few good ones are left is no problem of its own."""
+    return any(entry["loc"][: len(place)] == place and len(entry["loc"]) > len(place) for entry in entries)
 
 
 def suggestion(name: str, known: list[str]) -> str:
@@ -151,7 +160,7 @@ def _referred(kind: str, name: str, path: str, problems: list[str]) -> str:
         return os.environ[name] if kind == "env" else Path(name).read_text("utf-8").rstrip("\r\n")
     except KeyError:
         problems.append(f"{path}: the environment variable {name} is not set")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # text that is not UTF-8, a name with a zero byte
         problems.append(f"{path}: {error}")
     return "unresolved"
 
@@ -174,7 +183,10 @@ def _split(document: Mapping[str, Any], problems: list[str]) -> tuple[dict[str, 
 
 
 def _url_problems(path: str, value: str) -> list[str]:
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return [f"{path}: must be an https URL"]
     if parts.scheme not in ("https", "http") or not parts.hostname:
         return [f"{path}: must be an https URL"]
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
@@ -201,6 +213,17 @@ def _zone_problems(zone: Zone, prefix: str) -> list[str]:
                 f"{prefix}resources.{name}.owner: no application {resource.owner!r}{suggestion(resource.owner, list(zone.applications))}"
             )
     return problems
+
+
+def _named_alike(zones: Mapping[str, Zone]) -> list[str]:
+    """Zones that would give two parties one name (TX-43)."""
+    owners: dict[str, str] = {}
+    sound = {name: zone.authority for name, zone in zones.items() if not _url_problems("issuer", zone.issuer)}
+    return [
+        f"zones.{name}.trust_domain: {authority!r} is the trust domain of zone {other} already"
+        for name, authority in sound.items()
+        if (other := owners.setdefault(authority, name)) != name
+    ]
 
 
 def _is_trust_domain(authority: str) -> bool:

@@ -53,7 +53,7 @@ class Sts:
         self.settings, self.clock = settings, clock
         self._finder, self._transport, self._extra = finder or Installed(), transport, observers
         self._stack = AsyncExitStack()
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
         self.kept: list[tuple[str, Any]] = []
 
     async def __aenter__(self) -> Self:
@@ -121,7 +121,7 @@ class Sts:
 
     def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks[name] = task
+        self._tasks.append(task)
         task.add_done_callback(lambda done: self._ended(name, done))
 
     def _ended(self, name: str, task: asyncio.Task[None]) -> None:
@@ -129,28 +129,27 @@ class Sts:
             log.error("%s ended: %s", name, error, exc_info=error)
 
     async def _cancel(self) -> None:
-        for task in self._tasks.values():
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def offered(self, zone_id: str) -> list[tuple[str, Any]]:
         """Every object at work for a zone that is open, with the plugin that offered it: for capabilities."""
         return [*self.kept, *self.zones.working(zone_id)]
 
     async def ready(self) -> Mapping[str, str]:
-        """Each dependency by name, with `ok` or what is wrong with it."""
-        checks = {name: await _pinged(thing) for name, thing in self.kept if isinstance(thing, CanPing)}
+        """Each dependency by name, with `ok` or what is wrong with it; what of one name is well does not hide what is not."""
+        things = list(self.kept)
         for zone_id in self.zones.opened:
-            at_work = self.zones.working(zone_id)
-            checks |= {f"zone {zone_id}: {name}": await _pinged(thing) for name, thing in at_work if isinstance(thing, CanPing)}
-        for name, task in self._tasks.items():
-            checks[name] = "ok" if not task.done() else "stopped"
+            things += [(f"zone {zone_id}: {name}", thing) for name, thing in self.zones.working(zone_id)]
+        states = [(name, await _pinged(thing)) for name, thing in things if isinstance(thing, CanPing)]
+        states += [(task.get_name(), _running(task)) for task in self._tasks]
         try:
             await self.zones.named("default")
-            checks["zone default"] = "ok"
+            states.append(("zone default", "ok"))
         except Refusal as refusal:
-            checks["zone default"] = refusal.reason
-        return checks
+            states.append(("zone default", str(refusal.facts.get("cause", refusal.reason))))
+        return {**dict(states), **{name: state for name, state in states if state != "ok"}}
 
 
 def _named(settings: Settings) -> Mapping[str, str]:
@@ -160,6 +159,11 @@ def _named(settings: Settings) -> Mapping[str, str]:
         for name in zone.plugins:
             paths.setdefault(name, f"plugins.{name}" if zone.id == "default" else f"zones.{zone.id}.plugins.{name}")
     return paths
+
+
+def _running(task: asyncio.Task[None]) -> str:
+    """What has done its work is well; what failed is not."""
+    return "ok" if not task.done() or (not task.cancelled() and task.exception() is None) else "stopped"
 
 
 async def _pinged(thing: CanPing) -> str:

@@ -38,10 +38,11 @@ def _target(zone: Zone, value: str) -> Target:
 
 
 def absolute_uri(value: str) -> bool:
-    """RFC 8707 section 2: absolute, and without a fragment."""
+    """RFC 8707 section 2: absolute, and without a fragment. It names a host, or it is a URN: `javascript:` is nobody's audience."""
     try:
         parts = urlsplit(value)
+        named = bool(parts.hostname) or (parts.scheme == "urn" and bool(parts.path))
     except ValueError:
         return False
     clean = value.isascii() and value.isprintable() and not any(c in ' "<>\\^`{|}' for c in value)
-    return clean and "#" not in value and bool(parts.scheme) and bool(parts.netloc or (parts.path and parts.scheme != "http"))
+    return clean and "#" not in value and bool(parts.scheme) and named

@@ -38,9 +38,9 @@ async def mint(zone: Zone, entitlement: Entitlement, key: SigningKey, decision_i
     claims = access_token(zone, entitlement, decision_id)
     header = {"alg": key.alg, "kid": key.kid, "typ": AT_JWT}
     signed = f"{encode(msgspec.json.encode(header))}.{encode(msgspec.json.encode(claims))}"
-    if len(signed) > MAX_TOKEN:
-        raise TokenTooLarge(size=len(signed))
     token = f"{signed}.{encode(await key.sign(signed.encode()))}"
+    if len(token) > MAX_TOKEN:
+        raise TokenTooLarge(size=len(token))
     return MintedToken(
         token=token,
         token_id=claims["jti"],

@@ -79,11 +79,15 @@ class Takers:
             return TokenTypeNotEnabled(expected=sorted(self.by_type), seen=token_type)
         return TokenTypeUnknown(expected=sorted({*PAGE, *self.by_type}), seen=token_type)
 
+    def taking(self, token_type: str) -> Sequence[Seated]:
+        """All that take a type. Raises TokenTypeUnknown, TokenTypeNotEnabled."""
+        if not (seats := self.by_type.get(token_type, ())):
+            raise self._nobody(token_type)
+        return seats
+
     def sole(self, unverified: Unverified) -> Seated:
         """The one that takes it. Raises TokenTypeUnknown, TokenTypeNotEnabled, IssuerNotTrusted, Unclaimed, Ambiguous or PluginFault."""
-        seats = self.by_type.get(unverified.token_type, ())
-        if not seats:
-            raise self._nobody(unverified.token_type)
+        seats = self.taking(unverified.token_type)
         if unverified.issuer is not None and (exact := self.by_issuer.get((unverified.token_type, unverified.issuer))):
             return exact
         match [seat for seat in seats if seat.takes(unverified)]:

@@ -1,10 +1,48 @@
-"""The kit: what tests of plugins, and of this service, stand on."""
+"""The kit: contracts to subclass, a whole service in memory, an issuer that signs what you like, a clock to move.
+
+The contracts need the extra `testing`; what is imported from here loads when it is first used.
+"""
 
 from __future__ import annotations
 
-from .clock import MovableClock
-from .forge import Forge
-from .policies import AllowAll, Scripted
-from .service import Running, open_sts
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["AllowAll", "Forge", "MovableClock", "Running", "Scripted", "open_sts"]
+if TYPE_CHECKING:
+    from .changes import small_changes as small_changes
+    from .clock import MovableClock as MovableClock
+    from .contracts import KeyStoreContract as KeyStoreContract
+    from .contracts import ObserverContract as ObserverContract
+    from .contracts import PolicyContract as PolicyContract
+    from .contracts import StoreContract as StoreContract
+    from .contracts import ValidatorContract as ValidatorContract
+    from .forge import ABSENT as ABSENT
+    from .forge import Forge as Forge
+    from .http import DeafHttp as DeafHttp
+    from .http import ScriptedHttp as ScriptedHttp
+    from .policies import AllowAll as AllowAll
+    from .policies import Scripted as Scripted
+    from .questions import question as question
+    from .service import ISSUER as ISSUER
+    from .service import Running as Running
+    from .service import open_sts as open_sts
+
+_HOMES = {
+    "changes": ("small_changes",),
+    "clock": ("MovableClock",),
+    "contracts": ("KeyStoreContract", "ObserverContract", "PolicyContract", "StoreContract", "ValidatorContract"),
+    "forge": ("ABSENT", "Forge"),
+    "http": ("DeafHttp", "ScriptedHttp"),
+    "policies": ("AllowAll", "Scripted"),
+    "questions": ("question",),
+    "service": ("ISSUER", "Running", "open_sts"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605  # made of the table above
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'cambist.testing' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from joserfc import jws
-from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from ..clock import Clock
 from ..compact import encode
+from ..keys import SigningKey
 
 ABSENT: Any = object()
 """The value of a claim or header member that is to be left out."""
@@ -52,12 +55,60 @@ class Forge:
         algorithm = jws.JWSRegistry.algorithms[self.algorithm]
         return f"{signing_input}.{encode(algorithm.sign(signing_input.encode(), self.key))}"
 
+    def wrong(self, folder: Path | None = None) -> dict[str, str]:
+        """Tokens that are good but for one thing, by the rule that it breaks. With a folder, also one whose kid is a path into it."""
+        now = int(self.clock())
+        stranger = Forge(self.issuer, self.audience, self.clock, algorithm=self.algorithm, kid=self.kid)
+        neighbour = Forge(f"{self.issuer}.example.net", self.audience, self.clock, algorithm=self.algorithm, kid=self.kid)
+        neighbour.key = self.key
+        unsigned = f"{encode(msgspec.json.encode({'alg': 'none', 'kid': self.kid}))}.{encode(msgspec.json.encode(self.claims()))}"
+        return {
+            "signed by somebody else (RFC 7515 section 5.2)": stranger.jwt(),
+            "not signed at all (RFC 8725 section 3.1: alg none)": f"{unsigned}.",
+            "alg none with a signature beside it (RFC 8725 section 3.1)": self.jwt({"alg": "none"}),
+            "signed with the public key as an HMAC secret (RFC 8725 section 3.1: the token does not choose the algorithm)": self.confused(),
+            "expired (RFC 7519 section 4.1.4)": self.jwt(exp=now - 1, iat=now - 600),
+            "without an end (RFC 7519 section 4.1.4; JO-08)": self.jwt(exp=ABSENT),
+            "ending at a text (RFC 7519 section 2)": self.jwt(exp=str(now + 600)),
+            "not valid yet (RFC 7519 section 4.1.5)": self.jwt(nbf=now + 400),
+            "issued in the future (JO-08)": self.jwt(iat=now + 400),
+            "living for ten years (security.md J20)": self.jwt(exp=now + 10 * 365 * 86_400),
+            "for somebody else (RFC 7519 section 4.1.3)": self.jwt(aud="https://other.example.test"),
+            "for a name that begins like ours (RFC 7519 section 4.1.3)": self.jwt(aud=f"{self.audience}.example.net"),
+            "for nobody (RFC 8725 section 3.9)": self.jwt(aud=ABSENT),
+            "of an issuer whose name begins like the trusted one's (RFC 8725 section 3.8)": neighbour.jwt(),
+            "of no issuer (RFC 8725 section 3.8)": self.jwt(iss=ABSENT),
+            "about nobody (RFC 7519 section 4.1.2)": self.jwt(sub=ABSENT),
+            "with an extension that must be understood (RFC 7515 section 4.1.11)": self.jwt({"crit": ["x"], "x": 1}),
+            "of another kind (RFC 8725 section 3.11: typ)": self.jwt({"typ": "dpop+jwt"}),
+            "bringing its own key (RFC 8725 section 3.10: jwk)": stranger.jwt({"jwk": stranger.jwks["keys"][0]}),
+            **({"whose kid is a path (RFC 8725 section 3.10)": stranger.planted(folder)} if folder else {}),
+        }
+
+    def confused(self) -> str:
+        """An HMAC under the public key, as a verifier would check that lets the token choose the algorithm."""
+        signing_input = f"{encode(msgspec.json.encode({'alg': 'HS256', 'kid': self.kid}))}.{encode(msgspec.json.encode(self.claims()))}"
+        public = self.key.as_pem(private=False)
+        return f"{signing_input}.{encode(hmac.digest(public, signing_input.encode(), 'sha256'))}"
+
+    def planted(self, folder: Path) -> str:
+        """A token whose kid is the path of a file that holds this forge's key."""
+        path = folder / "planted.json"
+        path.write_bytes(msgspec.json.encode(self.jwks["keys"][0]))
+        return self.jwt({"kid": str(path)})
+
+
+async def compact_of(key: SigningKey, payload: bytes) -> str:
+    """A compact JWS by a signing key."""
+    signing_input = f"{encode(msgspec.json.encode({'alg': key.alg, 'kid': key.kid}))}.{encode(payload)}"
+    return f"{signing_input}.{encode(await key.sign(signing_input.encode()))}"
+
 
 def _changed(good: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in (good | dict(changes)).items() if value is not ABSENT}
 
 
-def _key(algorithm: str) -> Key:
+def _key(algorithm: str) -> RSAKey | ECKey | OKPKey:
     if algorithm.startswith(("RS", "PS")):
         return RSAKey.generate_key(2048)
     if algorithm.startswith("ES"):

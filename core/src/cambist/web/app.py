@@ -6,16 +6,16 @@ import asyncio
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from quart import Quart, Response, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, RequestEntityTooLarge, RequestTimeout
 
-from ..errors import BodyTooLarge, Malformed
+from ..errors import BodyTooLarge, Fault, Malformed, PathUnknown
 from ..settings import Listen
 from ..sts import Sts
 from ..wire.call import Call, Reply
-from .endpoints import Endpoint, endpoints, unknown_path
+from .endpoints import Endpoint, endpoints, refusing
 from .metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -32,16 +32,23 @@ def create(sts: Sts, metrics: Metrics, only: frozenset[str] | None = None) -> Qu
     app = Quart("cambist", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=listen.max_body, BODY_TIMEOUT=listen.body_timeout, RESPONSE_TIMEOUT=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    for path, endpoint in endpoints(sts, metrics).items():
-        if only is None or path in only:
-            app.add_url_rule(path, path, view(endpoint, listen), methods=METHODS)
-    nothing = view(unknown_path(sts), listen)
+    app.url_map.merge_slashes = False  # a path has one spelling: Quart would answer others with a redirect, by an HTML page
+    served = {path: endpoint for path, endpoint in endpoints(sts, metrics).items() if only is None or path in only}
+    for path, endpoint in served.items():
+        app.add_url_rule(path, path, view(endpoint, listen), methods=METHODS)
 
-    async def not_served(error: HTTPException) -> Response:
-        return await nothing()
+    async def not_routed(error: HTTPException) -> Response:
+        return await view(_instead(sts, served, error), listen)()
 
-    app.register_error_handler(HTTPException, not_served)
+    app.register_error_handler(HTTPException, not_routed)
     return app
+
+
+def _instead(sts: Sts, served: Mapping[str, Endpoint], error: HTTPException) -> Endpoint:
+    """Who answers where Quart would with a page of its own."""
+    if isinstance(error, MethodNotAllowed):
+        return served[request.path]  # a method that nobody has heard of; the endpoint says which it takes
+    return refusing(sts, Fault if isinstance(error, InternalServerError) else PathUnknown)
 
 
 def view(endpoint: Endpoint, listen: Listen) -> View:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ..errors import MethodNotAllowed, ParameterInvalid, PathUnknown, Refusal, ZoneUnknown
+from ..errors import MethodNotAllowed, ParameterInvalid, Refusal, ZoneUnknown
 from ..exchange import exchange
 from ..sts import Sts
 from ..wire.call import Call, Dialect, Reply, json_reply
@@ -71,12 +71,12 @@ def with_allow(reply: Reply, methods: str) -> Reply:
     return Reply(status=reply.status, body=reply.body, headers=(*kept, ("allow", methods)))
 
 
-def unknown_path(sts: Sts) -> Endpoint:
-    """Nothing here: told as the JSON endpoint would, whose page has a code for it."""
+def refusing(sts: Sts, kind: type[Refusal]) -> Endpoint:
+    """Nothing here, or nothing that works: told as the JSON endpoint would, whose page has codes for both."""
     dialect = V1(dict(sts.settings.zones))
 
     async def endpoint(call: Call) -> Reply:
-        return dialect.refuse(PathUnknown(), call)
+        return dialect.refuse(kind(), call)
 
     return endpoint
 
@@ -85,8 +85,8 @@ async def jwks(sts: Sts, call: Call) -> Reply:
     """The public keys of one zone; without `zone_id` those of the default one, never a union (decision 20)."""
     zone_id = _query(call, "zone_id") or "default"
     if zone_id not in sts.settings.zones:
-        unknown = ZoneUnknown(seen=zone_id)
-        return json_reply(404, {"error": "not_found", "error_description": unknown.said, "reason": unknown.reason})
+        told = {"error": "not_found", "error_description": ZoneUnknown.meaning(), "reason": ZoneUnknown.reason}
+        return json_reply(404, {**told, "request_id": call.request_id})
     keys = await sts.keys.published(zone_id)
     return json_reply(200, {"keys": list(keys)}, (("cache-control", f"public, max-age={JWKS_MAX_AGE}, must-revalidate"),))
 
@@ -118,7 +118,10 @@ async def _metrics_json(metrics: Metrics, call: Call) -> Reply:
 
 
 def _query(call: Call, name: str) -> str | None:
-    pairs: list[tuple[str, Any]] = parse_qsl(call.query, max_num_fields=20)
+    try:
+        pairs: list[tuple[str, Any]] = parse_qsl(call.query, max_num_fields=20)
+    except ValueError as error:
+        raise ParameterInvalid("too many parameters", expected=20) from error
     values = [value for key, value in pairs if key == name]
     if len(values) > 1:
         raise ParameterInvalid(f"{name} is repeated", seen=name)

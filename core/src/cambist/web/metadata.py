@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..credential import Role
 from ..open_zone import OpenZone
 from ..settings import Service
 from ..token_type import ACCESS_TOKEN, JWT
-from ..zone import CLIENT_CREDENTIALS, TOKEN_EXCHANGE
-
-METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
+from ..zone import CLIENT_CREDENTIALS, TOKEN_EXCHANGE, Zone
 
 
 def authorization_server(service: Service, zone: OpenZone) -> Mapping[str, Any]:
-    """The metadata document of a zone."""
+    """The metadata document of a zone. Members without elements are left out (RFC 8414 section 3.2)."""
     applications = zone.zone.applications.values()
     credentials = any(CLIENT_CREDENTIALS in application.grants for application in applications)
     algorithms = sorted({name for application in applications if application.jwks for name in application.algorithms})
@@ -24,12 +22,22 @@ def authorization_server(service: Service, zone: OpenZone) -> Mapping[str, Any]:
         "token_endpoint": f"{service.url}/oauth/2/token",
         "jwks_uri": f"{service.url}/.well-known/jwks.json",
         "grant_types_supported": [TOKEN_EXCHANGE, *([CLIENT_CREDENTIALS] if credentials else [])],
-        "response_types_supported": [],
-        "token_endpoint_auth_methods_supported": [*METHODS, *(["none"] if zone.zone.authenticates else [])],
+        "token_endpoint_auth_methods_supported": list(_methods(zone.zone)),
         "urn:cambist:metadata:subject_token_types_supported": sorted(zone.guard.takers[Role.SUBJECT].token_types),
         "urn:cambist:metadata:requested_token_types_supported": [ACCESS_TOKEN, JWT],
         "urn:cambist:metadata:json_exchange_endpoint": f"{service.url}/v1/exchange/token",
     }
     if algorithms:
         document["token_endpoint_auth_signing_alg_values_supported"] = algorithms
-    return document
+    return {name: value for name, value in document.items() if value}
+
+
+def _methods(zone: Zone) -> Iterator[str]:
+    """The ways in which some application of the zone can prove itself."""
+    applications = zone.applications.values()
+    if any(application.secret_hash for application in applications):
+        yield from ("client_secret_basic", "client_secret_post")
+    if any(application.jwks for application in applications):
+        yield "private_key_jwt"
+    if zone.authenticates:
+        yield "none"

@@ -126,7 +126,7 @@ class OAuth:
         return json_reply(200, told, (*NO_STORE, ("cambist-decision-id", token.decision_id)))
 
     def refuse(self, refusal: Refusal, call: Call) -> Reply:
-        told = CLIENT_FAILED if is_the_clients(refusal) and isinstance(refusal, e.Rejected | e.Unclaimed) else row(TABLE, refusal)
+        told = CLIENT_FAILED if is_the_clients(refusal) else row(TABLE, refusal)
         more = headers(refusal)
         if told.status == 401:
             # RFC 6749 section 5.2, also where no authentication was tried.

@@ -38,6 +38,8 @@ ABSENT_FEATURES = (
 """Parameters of features that are not here yet. To ignore one would be to grant more than was asked for."""
 
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
+MAX_SCOPE = 4096
+"""Characters: more than fits into any token."""
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 
@@ -61,11 +63,14 @@ def given(call: Call, own: str, accepts: Accepts) -> Parameters:
 
 
 def credential(found: Parameters, role: Role, default_type: str | None) -> Credential | None:
-    """A token with its type. A blank token takes its type with it (decision 1); a type without a token otherwise is a mistake."""
+    """A token with its type. A blank subject takes its type with it (decision 1); a type without a token otherwise is a mistake.
+
+    A blank actor token is such a mistake: to pass over it would turn delegation into impersonation.
+    """
     name = f"{role}_token"
     token, wire_type = found.text(name), found.text(f"{name}_type")
     if token is None:
-        if wire_type is not None and name not in found.values:
+        if wire_type is not None and (role is Role.ACTOR or name not in found.values):
             raise ParameterMissing(f"{name} is required with {name}_type", seen=name)
         return None
     wire_type = wire_type or default_type
@@ -81,6 +86,8 @@ def scope(found: Parameters) -> tuple[str, ...]:
         return ()
     if not isinstance(value, str) or not _SCOPE.fullmatch(value):
         raise ScopeMalformed(seen="scope")
+    if len(value) > MAX_SCOPE:
+        raise ScopeMalformed(f"scope is longer than {MAX_SCOPE} characters", expected=MAX_SCOPE, seen=len(value))
     return tuple(dict.fromkeys(value.split(" ")))
 
 

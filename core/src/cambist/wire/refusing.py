@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..credential import Role
-from ..errors import Refusal, Unavailable
+from ..errors import Refusal, Rejected, Unavailable, Unclaimed
 from .call import NO_STORE, Call, Headers
 
 
@@ -20,6 +20,8 @@ class Told(NamedTuple):
 
 MAX_SAID = 512
 """Characters of one text in an answer."""
+MAX_LISTED = 100
+"""Items of one list in an answer."""
 
 Table = Mapping[type[Refusal], Told]
 
@@ -30,8 +32,8 @@ def row(table: Table, refusal: Refusal) -> Told:
 
 
 def is_the_clients(refusal: Refusal) -> bool:
-    """Whether it was the caller's own proof that was refused."""
-    return refusal.role == Role.CLIENT
+    """Whether it was the caller's own proof that was refused; a dependency that is down is not the caller's."""
+    return refusal.role == Role.CLIENT and isinstance(refusal, Rejected | Unclaimed)
 
 
 def explained(refusal: Refusal, call: Call) -> dict[str, Any]:
@@ -47,6 +49,8 @@ def explained(refusal: Refusal, call: Call) -> dict[str, Any]:
 
 def _short(value: object) -> object:
     """What a caller sent comes back to it, but not at any length."""
+    if isinstance(value, list):
+        return [_short(item) for item in value[:MAX_LISTED]]
     return f"{value[:MAX_SAID]}…" if isinstance(value, str) and len(value) > MAX_SAID else value
 
 

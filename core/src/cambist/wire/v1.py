@@ -130,8 +130,7 @@ class V1:
         return json_reply(told.status, body, more)
 
     def _told(self, refusal: Refusal, call: Call) -> Told:
-        clients = is_the_clients(refusal) and isinstance(refusal, e.Rejected | e.Unclaimed)
-        if clients or isinstance(refusal, e.CallerUnproved | e.CallerMismatch):
+        if is_the_clients(refusal) or isinstance(refusal, e.CallerUnproved | e.CallerMismatch):
             by_header = any(name.lower() == "authorization" for name, _ in call.headers)
             return Told(401, "access_denied") if by_header else DENIED
         if isinstance(refusal, e.TokenTypeNotEnabled) and refusal.seen in _ON_THE_PAGE:
