@@ -13,7 +13,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from quart import Quart
 
-from cambist import DidNotStart
+from cambist import DidNotStart, Refusal
 from cambist.egress import LOOPBACK
 from cambist.settings import Listen, Settings
 from cambist.sts import Sts
@@ -83,6 +83,14 @@ def _config(listen: Listen, listener: Listener) -> Config:
     return config
 
 
+async def opened(sts: Sts) -> None:
+    """Open the zone `default` before anything listens: rules that cannot be loaded keep the service shut. Raises DidNotStart."""
+    try:
+        await sts.zones.named("default")
+    except Refusal as refusal:
+        raise DidNotStart([f"zone default: {refusal.facts.get('cause', refusal.said)}"]) from refusal
+
+
 async def serve_settings(settings: Settings) -> None:
     """Open a service and serve it until SIGTERM or SIGINT. Raises DidNotStart."""
     listeners(settings.service.listen)
@@ -91,5 +99,6 @@ async def serve_settings(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
     async with Sts(settings, observers=(metrics,)) as sts:
+        await opened(sts)
         await listen_until(sts, metrics, stopped)
         log.info("stopped")
