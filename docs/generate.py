@@ -41,10 +41,11 @@ def reasons() -> Iterator[str]:
 
 
 def refusals(kind: type[Refusal]) -> Iterator[type[Refusal]]:
-    """The tree, depth first."""
-    yield kind
-    for child in kind.__subclasses__():
-        yield from refusals(child)
+    """Core's tree, depth first; a plugin may have kinds of its own, under the reason codes of core."""
+    if kind.__module__.partition(".")[0] == "cambist":
+        yield kind
+        for child in kind.__subclasses__():
+            yield from refusals(child)
 
 
 def _bare(kind: type[Refusal]) -> Refusal:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
         AudienceMismatch as AudienceMismatch,
     )
     from .errors import (
+        CambistDeprecationWarning as CambistDeprecationWarning,
+    )
+    from .errors import (
         CredentialMalformed as CredentialMalformed,
     )
     from .errors import (
@@ -71,6 +74,7 @@ _HOMES = {
     "credential": ("Credential", "Role", "Unverified"),
     "errors": (
         "AudienceMismatch",
+        "CambistDeprecationWarning",
         "CredentialMalformed",
         "DidNotStart",
         "Expired",
@@ -94,7 +98,7 @@ _HOMES = {
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)  # noqa: PLE0605 - a list of what the table above says, so that there is one table
 __version__ = "1.0.0"
 
 

@@ -6,12 +6,15 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from secrets import token_urlsafe
 from typing import Protocol, runtime_checkable
 
 from .clock import Clock
-from .errors import Fault, Refusal, Unavailable
+from .credential import Credential
+from .errors import Fault, PluginFault, Refusal, Unavailable
+from .fence import place, words
+from .request import ExchangeRequest
 from .trace import Trace
 
 log = logging.getLogger(__name__)
@@ -55,7 +58,7 @@ class Ledger:
             yield trace
         except BaseException as error:
             # Also for a time-out or a caller who hung up: there is no way out of here without a record.
-            refusal = error if isinstance(error, Refusal) else Fault(cause=f"{type(error).__name__}: {error}")
+            refusal = error if isinstance(error, Refusal) else Fault(cause=_cause(error, trace))
             refusal.decision_id = trace.decision_id
             await self._tell(trace, refusal.reason if isinstance(error, Exception) else CANCELLED, refusal)
             if refusal is not error and isinstance(error, Exception):
@@ -68,12 +71,55 @@ class Ledger:
         await asyncio.shield(self._observe(record))
 
     async def _observe(self, record: Record) -> None:
-        for observer in self.observers:
-            try:
-                await observer.observe(record)
-            except Exception as error:
-                log.exception("an observer failed: %s", type(observer).__name__)
-                if observer.required:
-                    unwritten = Unavailable(what="the ledger", cause=type(error).__name__)
-                    unwritten.decision_id = record.decision_id
-                    raise unwritten from error
+        """First those without whose word nothing is issued, so that the others are told how it ended."""
+        needed = [observer for observer in self.observers if observer.required]
+        unwritten = await _each_told(needed, record)
+        if unwritten is not None:
+            record = replace(record, outcome=unwritten.reason, refusal=unwritten)
+        await _each_told([observer for observer in self.observers if not observer.required], record)
+        if unwritten is not None:
+            raise unwritten
+
+
+async def _each_told(observers: Sequence[Observer], record: Record) -> Unavailable | None:
+    """Tell each of them, whatever the others do, and each by a record of its own; the last failure, if any."""
+    unwritten = None
+    for observer in observers:
+        try:
+            await observer.observe(replace(record))
+        except Exception as error:
+            log.error("an observer failed: %s", _blamed(observer, error))
+            facts = {"what": "the ledger", "cause": type(_source(error)).__name__, **_plugin(error)}
+            unwritten = Unavailable(**facts)
+            unwritten.decision_id = record.decision_id
+            unwritten.__cause__ = error
+    return unwritten
+
+
+def _source(error: Exception) -> BaseException:
+    return error.__cause__ if isinstance(error, PluginFault) and error.__cause__ else error
+
+
+def _plugin(error: Exception) -> dict[str, str]:
+    facts = error.facts if isinstance(error, Refusal) else {}
+    return {"plugin": str(facts["plugin"])} if "plugin" in facts else {}
+
+
+def _blamed(observer: Observer, error: Exception) -> str:
+    """Whose fault it is, what kind and where, but not what it says: a credential may be in it (I10)."""
+    who = next((f"plugin {name}" for name in _plugin(error).values()), type(observer).__name__)
+    return f"{who}: {place(_source(error))}"
+
+
+def _cause(error: BaseException, trace: Trace) -> str:
+    """What an operator needs to know of a fault of ours, without the credentials of the request (U6)."""
+    text = f"{type(error).__name__}: {words(error)}"
+    request = trace.outcome("request")
+    if isinstance(request, ExchangeRequest):
+        for credential in (request.subject, request.actor, request.client):
+            text = _without(credential, text)
+    return text
+
+
+def _without(credential: Credential | None, text: str) -> str:
+    return text if credential is None else text.replace(credential.token, "<credential>")

@@ -112,11 +112,13 @@ def _expiry(question: PolicyInput, permit: Permit) -> int:
 def _marks(question: PolicyInput, expires: int) -> tuple[Mark, ...]:
     """Everything in this request that is accepted once."""
     roles = {"subject": question.subject, "actor": question.actor, "client": question.client.proven}
-    marks = {}
+    marks: dict[str, Mark] = {}
     for role, proven in roles.items():
         if proven is not None and proven.single_use_until is not None:
             key = _digest(proven.identity.issuer, proven.identity.subject, proven.token_id or "")
-            marks[key] = Mark(kind="credential", key=key, expires_at=proven.single_use_until, role=role)
+            # One credential in two roles: it is what it was sent as, the subject's token or the application's own proof.
+            if key not in marks or question.request.subject is None:
+                marks[key] = Mark(kind="credential", key=key, expires_at=proven.single_use_until, role=role)
     if (execution := question.request.execution) is not None:
         subject = question.subject.identity
         # SF-12: once for a subject and its targets, for as long as the token lives.

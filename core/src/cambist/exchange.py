@@ -27,7 +27,8 @@ async def exchange(zones: Zones, ledger: Ledger, read: Callable[[], ExchangeRequ
         zone = await trace.step("zone", zones.named(request.zone_id))
         async with within(deadline, "the decision"):
             ruling = await consider(zone, request, trace)
-        return await fulfil(zone, ruling, trace)
+        async with within(deadline, "the issue of the token"):
+            return await fulfil(zone, ruling, trace)
 
 
 async def consider(zone: OpenZone, request: ExchangeRequest, trace: Trace) -> Entitlement:
@@ -40,8 +41,11 @@ async def consider(zone: OpenZone, request: ExchangeRequest, trace: Trace) -> En
     actor = await trace.step("actor", zone.guard.prove(request.actor, held, owned)) if request.actor else None
     caller = calling(client, subject, identifier(zone.zone, subject.identity), request)
     chain = trace.saw("delegation", delegated(zone.zone, subject, actor, caller))
-    question = PolicyInput(
-        zone=zone.zone, now=zone.clock(), request=request, client=caller, subject=subject, actor=actor, chain=chain, targets=wanted
+    question = trace.saw(
+        "question",
+        PolicyInput(
+            zone=zone.zone, now=zone.clock(), request=request, client=caller, subject=subject, actor=actor, chain=chain, targets=wanted
+        ),
     )
     answer = await trace.step("policy", ask(zone.policy, question))
     return trace.saw("ruling", Entitlement.narrowest(question, answer))

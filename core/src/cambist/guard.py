@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from .errors import (
     PossessionMissing,
     Refusal,
 )
+from .fence import fenced
 from .identity import Identity, MayAct, Proven
 from .validator import Seated, Takers
 
@@ -45,18 +45,19 @@ class Guard:
             if len(credential.token) > self.max_token:
                 raise CredentialTooLarge(expected=self.max_token, seen=len(credential.token))
             seat = self.takers[credential.role].sole(credential.unverified())
-            proven = await _ask(seat, replace(credential, possession=held))
-            _sound(seat, proven, self.clock())
-            self._check_issuer(seat, proven.identity.issuer, credential.role)
-            self._check(proven, held, also_for)
-            return replace(proven, token_type=credential.token_type)
+            with fenced(seat.plugin):
+                proven = await seat.validator.validate(replace(credential, possession=held))
+                _sound(seat, proven, self.clock())
+                self._check_issuer(seat, proven.identity.issuer, credential.role)
+                self._check(proven, held, also_for)
+                return _ours(proven, credential.token_type)
         except Refusal as refusal:
             refusal.role = credential.role
             raise
 
     def _check_issuer(self, seat: Seated, issuer: str, role: Role) -> None:
         """A validator speaks for its own issuers; one that names none may not speak for the zone, but of its applications."""
-        own = seat.validator.issuers
+        own = seat.issuers
         if (issuer not in own) if own is not None else (issuer in self.audiences and role is not Role.CLIENT):
             raise PluginFault(seat.plugin, "an identity of an issuer that is not its own")
 
@@ -72,39 +73,33 @@ class Guard:
             raise PossessionMissing()
 
 
-async def _ask(seat: Seated, credential: Credential) -> Proven:
-    try:
-        return await seat.validator.validate(credential)
-    except Refusal:
-        raise
-    except BaseException as error:
-        if _is_not_its_own(error):
-            raise
-        raise PluginFault(seat.plugin, error) from error
-
-
-def _is_not_its_own(error: BaseException) -> bool:
-    """A deadline or a caller who hung up, the operator's Ctrl-C, a coroutine that is closed: those pass through a plugin."""
-    if isinstance(error, asyncio.CancelledError):
-        task = asyncio.current_task()
-        return task is not None and task.cancelling() > 0
-    return isinstance(error, KeyboardInterrupt | GeneratorExit)
+def _ours(proven: Proven, token_type: str) -> Proven:
+    """A copy that no validator holds: what it does to its own after the judgement changes nothing (U5)."""
+    return replace(proven, token_type=token_type, identity=replace(proven.identity), chain=tuple(replace(who) for who in proven.chain))
 
 
 def _is_identity(value: object) -> bool:
-    return type(value) is Identity and all(isinstance(name, str) for name in (value.issuer, value.subject))
+    return type(value) is Identity and _are_names(value.issuer, value.subject) and isinstance(value.attributes, Mapping)
+
+
+def _is_may_act(value: object) -> bool:
+    return type(value) is MayAct and _are_names(value.issuer, value.subject)
+
+
+def _are_names(*names: object) -> bool:
+    return all(type(name) is str for name in names)
 
 
 def _is_text(value: object) -> bool:
-    return value is None or isinstance(value, str)
+    return value is None or type(value) is str
 
 
 def _is_texts(value: object) -> bool:
-    return type(value) is frozenset and all(isinstance(text, str) for text in value)
+    return type(value) is frozenset and all(type(text) is str for text in value)
 
 
 def _is_time(value: object) -> bool:
-    return isinstance(value, int | float) and -math.inf < value <= math.inf  # NaN is neither
+    return type(value) in (int, float) and -math.inf < value <= math.inf  # type: ignore[operator]  # NaN is neither
 
 
 _SHAPE: Mapping[str, Callable[[Any], bool]] = {
@@ -117,10 +112,10 @@ _SHAPE: Mapping[str, Callable[[Any], bool]] = {
     "single_use_until": lambda value: value is None or (_is_time(value) and value < math.inf),
     "confirmation": _is_text,
     "chain": lambda value: type(value) is tuple and all(_is_identity(party) for party in value),
-    "may_act": lambda value: value is None or type(value) is MayAct,
+    "may_act": lambda value: value is None or _is_may_act(value),
     "transaction": _is_text,
 }
-"""A text in place of a set of texts contains every part of itself, and a subclass answers anew each time it is asked."""
+"""A text in place of a set of texts contains every part of itself, and a subclass answers anew each time it is asked (U5)."""
 
 
 def _sound(seat: Seated, proven: Proven, now: float) -> None:

@@ -28,8 +28,12 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Shape)
 
+CONTRACT = 1
+"""The version of what this file promises to plugins: the major version of the distribution, which they require."""
+
 hookspec = pluggy.HookspecMarker("cambist")
 hookimpl = pluggy.HookimplMarker("cambist")
+"""Marks a function of a plugin as the hook of its name: `@hookimpl` above `def cambist_validators(host)`, which yields what it offers."""
 
 
 class Host(Protocol):
@@ -60,27 +64,27 @@ class ZoneHost(Host, Protocol):
 
 
 @hookspec
-def cambist_stores(host: Host) -> Iterable[Store]:  # type: ignore[empty-body]
+def cambist_stores(host: Host) -> Iterable[Store]:  # type: ignore[empty-body]  # a hookspec only declares
     """Offer places for what may happen once and what is remembered for a while; the operator selects one by `store`."""
 
 
 @hookspec
-def cambist_keystores(host: Host) -> Iterable[KeyStore]:  # type: ignore[empty-body]
+def cambist_keystores(host: Host) -> Iterable[KeyStore]:  # type: ignore[empty-body]  # a hookspec only declares
     """Offer places for signing keys; the operator selects one by `keys`."""
 
 
 @hookspec
-def cambist_observers(host: Host) -> Iterable[Observer]:  # type: ignore[empty-body]
+def cambist_observers(host: Host) -> Iterable[Observer]:  # type: ignore[empty-body]  # a hookspec only declares
     """Offer somebody who is told of every decision; all of them are."""
 
 
 @hookspec
-def cambist_validators(host: ZoneHost) -> Iterable[Validator]:  # type: ignore[empty-body]
+def cambist_validators(host: ZoneHost) -> Iterable[Validator]:  # type: ignore[empty-body]  # a hookspec only declares
     """Offer validators for the credential types this plugin can prove."""
 
 
 @hookspec
-def cambist_policies(host: ZoneHost) -> Iterable[Policy]:  # type: ignore[empty-body]
+def cambist_policies(host: ZoneHost) -> Iterable[Policy]:  # type: ignore[empty-body]  # a hookspec only declares
     """Offer policy backends; the operator selects one by `policy`."""
 
 

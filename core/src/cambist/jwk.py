@@ -25,7 +25,8 @@ _SMALL_ORDER = frozenset(
     }
 )
 """The ordinates of the eight points of Ed25519 under which anybody can sign (RFC 8725bis section 3.4)."""
-_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+"""Members that only the private half of a key has (RFC 7518 section 6)."""
 ASYMMETRIC = frozenset({*_RSA, *_EC.values(), "EdDSA", "Ed25519"})
 """The only algorithms there are: HMAC and `none` cannot even be named (RFC 8725 section 3.1)."""
 
@@ -86,7 +87,7 @@ def _usable(entry: object) -> PublicKey:
         raise _Unusable(f"{kid}: not for signatures")
     if entry.get("kty") not in ("RSA", "EC", "OKP"):
         raise _Unusable(f"{kid}: not an asymmetric key")
-    if _PRIVATE & entry.keys():
+    if PRIVATE & entry.keys():
         raise _Unusable(f"{kid}: its private half is public, so it proves nothing")
     public = {name: value for name, value in entry.items() if name in {"kty", "n", "e", "crv", "x", "y"}}
     try:

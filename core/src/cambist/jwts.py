@@ -141,10 +141,10 @@ def media_type(typ: str) -> str:
 
 
 def _header(header: Mapping[str, Any], expected: Expected) -> str:
-    algorithm, typ, kid = header.get("alg"), header.get("typ", "JWT"), header.get("kid")
+    algorithm, typ, kid = header.get("alg"), header.get("typ", "JWT"), header.get("kid", "")
     if not isinstance(typ, str) or media_type(typ) not in expected.types:
         raise Rejected("a token of this kind is not accepted here", expected=sorted(expected.types), seen=typ)
-    if not (kid is None or (isinstance(kid, str) and len(kid) <= 256)):
+    if not isinstance(kid, str) or len(kid) > 256:
         raise CredentialMalformed("kid is not a short string")
     # We understand no extension, so any that must be understood ends it (RFC 7515 section 4.1.11, RFC 7797).
     # jwk, jku, x5u and x5c are never read: a token does not bring its own trust (RFC 8725 section 3.10).

@@ -97,5 +97,5 @@ class EphemeralKeys:
 
     async def rotate(self, zone_id: str, *, compromised: bool = False) -> Rotation:
         key = EphemeralKey.make()
-        self._keys[zone_id] = [key] if compromised else [key, *self._of(zone_id)[:1]]
+        self._keys[zone_id] = [key] if compromised else [key, *self._of(zone_id)]
         return Rotation(rotated=True, kid=key.kid, signs_from=self._clock())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -11,8 +13,10 @@ from typing import Any
 
 from .client_assertion import ClientAssertionValidator
 from .client_secret import ClientSecretValidator
+from .clock import within
 from .credential import Role
-from .errors import Refusal, Unavailable, ZoneUnknown
+from .errors import DeadlineExceeded, Refusal, Unavailable, ZoneUnknown
+from .fence import is_its_own, place, words
 from .guard import Guard
 from .hooks import SettingsRefused
 from .keys import KeyStore
@@ -26,9 +30,15 @@ from .store import Namespaced, Store
 from .validator import Seated, Takers, Validator
 from .zone import Zone
 
+log = logging.getLogger(__name__)
+
 CORE = "core"
 RETRY = 5.0
 """For this many seconds a zone that did not open stays shut."""
+OPENING = 10.0
+"""How long one offered object may take to open, in seconds."""
+CLOSING = 5.0
+"""How long one may take to close, in seconds."""
 
 
 @dataclass(kw_only=True)
@@ -57,7 +67,7 @@ class OpenZones:
     _open: dict[str, OpenZone] = field(default_factory=dict)
     _offers: dict[str, Offers] = field(default_factory=dict)
     _shut: dict[str, tuple[float, Refusal]] = field(default_factory=dict)
-    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _opening: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _closing: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def named(self, zone_id: str) -> OpenZone:
@@ -66,7 +76,7 @@ class OpenZones:
         declared = self.settings.zones.get(zone_id)
         if declared is None:
             raise ZoneUnknown(seen=zone_id)
-        async with self._opening:
+        async with self._opening[zone_id]:  # each its own: one that hangs must not keep the others shut
             if zone_id not in self._open:
                 self._open[zone_id] = await self._opened_or_not(declared)
         return self._open[zone_id]
@@ -111,14 +121,16 @@ class OpenZones:
                 offers.problems.append(f"{path}: {name} serves the whole service; its table stands at the top level")
             if not plugin.judges:
                 continue
-            seat = Seat(plugin=name, path=path, table=table, ground=self.ground, shared=self._store_of(zone), within=zone)
+            seat = Seat(plugin=name, path=path, table=table, ground=self.ground, shared=self._store_of(zone), within=zone.model_copy())
             try:
                 offers.validators += [Seated(name, offer) for offer in self.plugins.offered("cambist_validators", name, seat)]
-                offers.policies += [(name, offer) for offer in self.plugins.offered("cambist_policies", name, seat)]
+                offers.policies += [(name, _named(offer)) for offer in self.plugins.offered("cambist_policies", name, seat)]
             except SettingsRefused:
                 pass
-            except Exception as error:
-                seat.problems.append(f"{path}: plugin {name} cannot open: {error.__class__.__name__}: {_told(error)}")
+            except BaseException as error:
+                if not is_its_own(error):
+                    raise
+                seat.problems.append(f"{path}: plugin {name} cannot open: {told(error)}")
             offers.problems += seat.problems or ([] if plugin.keeps else seat.unclaimed())
         return offers
 
@@ -129,7 +141,7 @@ class OpenZones:
             for name in sorted(set(zone.authenticates) - taken):
                 yield f"{where}: authenticates: no enabled plugin takes {name}{suggestion(name, sorted(taken))}"
         except (ValueError, Refusal) as error:
-            yield f"{where}: {_told(error)}"
+            yield f"{where}: {_facts(error)}"
         names = [policy.name for _, policy in offers.policies]
         if zone.policy is None and len(names) != 1:
             yield f"{where}: policy: {'no policy backend is enabled' if not names else 'choose one of ' + ', '.join(names)}"
@@ -167,22 +179,52 @@ class OpenZones:
 
     async def _entered(self, zone: Zone, name: str, opened: AsyncExitStack, thing: object) -> None:
         try:
-            await entered(opened, thing)
-        except Exception as error:
-            raise Unavailable(what=f"zone {zone.id}", cause=f"plugin {name} cannot open: {type(error).__name__}: {_told(error)}") from error
+            await entered(opened, thing, name)
+        except BaseException as error:
+            if not is_its_own(error):
+                raise
+            raise Unavailable(what=f"zone {zone.id}", cause=f"plugin {name} cannot open: {told(error)}") from error
 
     def _store_of(self, zone: Zone) -> Store:
         return Namespaced(self.store, f"zone/{zone.id}")
 
 
-async def entered(stack: AsyncExitStack, thing: object) -> None:
-    """What must open and close is an async context manager; the rest is ready as it is."""
-    if hasattr(thing, "__aenter__") and hasattr(thing, "__aexit__"):
-        await stack.enter_async_context(thing)
+def _named(policy: Policy) -> Policy:
+    """A policy that can be selected, and blamed. Raises TypeError."""
+    if type(policy.name) is not str:
+        raise TypeError("its name is no text")
+    return policy
 
 
-def _told(error: Exception) -> str:
-    """What an operator needs to know of an error: a refusal keeps its cause among its facts."""
-    if isinstance(error, Refusal):
-        return "; ".join([error.said, *(f"{name}: {fact}" for name, fact in error.facts.items())])
-    return str(error)
+async def entered(stack: AsyncExitStack, thing: Any, plugin: str = CORE) -> None:
+    """What must open and close is an async context manager; the rest is ready as it is. Raises Unavailable, or what the plugin raises."""
+    if not (hasattr(thing, "__aenter__") and hasattr(thing, "__aexit__")):
+        return
+    try:
+        async with within(OPENING, f"plugin {plugin}"):
+            await thing.__aenter__()
+    except DeadlineExceeded as error:
+        raise Unavailable(what=f"plugin {plugin}", cause=f"it did not open within {OPENING:g} seconds") from error
+    stack.push_async_callback(_left, plugin, thing)
+
+
+async def _left(plugin: str, thing: Any) -> None:
+    """One that fails to close is told of, and keeps nobody else from closing."""
+    try:
+        async with within(CLOSING, f"plugin {plugin}"):
+            await thing.__aexit__(None, None, None)
+    except BaseException as error:
+        if not is_its_own(error):
+            raise
+        log.error("plugin %s did not close: %s", plugin, place(error))
+
+
+def told(error: BaseException) -> str:
+    """What kept a plugin from opening, for the operator."""
+    return f"{type(error).__name__}: {_facts(error)}"
+
+
+def _facts(error: BaseException) -> str:
+    """A refusal keeps its cause among its facts."""
+    facts = error.facts if isinstance(error, Refusal) else {}
+    return "; ".join([words(error), *(f"{name}: {fact}" for name, fact in facts.items())])

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import pluggy
-from importlib_metadata import EntryPoint, entry_points
+from importlib_metadata import EntryPoint, entry_points, version
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from . import hooks
 from .audit import Observer
 from .errors import DidNotStart
+from .fence import is_its_own, words
 from .keys import KeyStore
 from .policy import Policy
 from .settings import suggestion
@@ -19,7 +22,11 @@ from .store import Store
 from .validator import Validator
 
 GROUP = "cambist"
+CORE = "cambist"
+"""The name of core's own distribution."""
 HOOKS = ("cambist_stores", "cambist_keystores", "cambist_observers", "cambist_validators", "cambist_policies")
+MAX_OFFERS = 1000
+"""Objects that one hook may offer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,9 @@ class Plugins:
         """What one plugin offers through one hook, checked against its seam. Raises TypeError, or what the plugin raises."""
         others = [p.module for p in self.by_name.values() if p.name != name]
         for offers in self._manager.subset_hook_caller(hook, remove_plugins=others)(host=host):
-            for offer in offers or ():
+            for number, offer in enumerate(offers or ()):
+                if number == MAX_OFFERS:
+                    raise ValueError(f"{hook} offers without end")
                 if not isinstance(offer, SEAMS[hook]):
                     raise TypeError(f"{hook} offered a {type(offer).__name__}, which is no {SEAMS[hook].__name__}")
                 yield offer
@@ -89,7 +98,8 @@ class Installed:
             raise LookupError(f"no installed plugin of this name{suggestion(name, known)}; try: pip install cambist-{name}")
         if len(found) > 1:
             raise LookupError(f"offered by more than one distribution: {', '.join(sorted(_distribution(e) for e in found))}")
-        return Plugin(name, found[0].load(), _distribution(found[0]), found[0].dist.version if found[0].dist else "?")
+        _check_made_for_us(found[0])
+        return Plugin(name, found[0].load(), _distribution(found[0]), _version(found[0]))
 
     @staticmethod
     def entries() -> tuple[EntryPoint, ...]:
@@ -98,6 +108,32 @@ class Installed:
 
 def _distribution(entry: EntryPoint) -> str:
     return entry.dist.name if entry.dist else "?"
+
+
+def _version(entry: EntryPoint) -> str:
+    return entry.dist.version if entry.dist else "?"
+
+
+def _check_made_for_us(entry: EntryPoint) -> None:
+    """A plugin says by its requirement which versions it was made for; pip alone does not hold it to that (U9).
+
+    Raises LookupError, with both versions, for one of another major version, and for one that does not say.
+    """
+    ours, who = version(CORE), f"{_distribution(entry)} {_version(entry)}"
+    needs = list(_requirements(entry))
+    if not needs:
+        raise LookupError(
+            f"{who} does not say which {CORE} it was made for: it must require {CORE}>={hooks.CONTRACT},<{hooks.CONTRACT + 1}"
+        )
+    if unmet := [str(need.specifier) for need in needs if not need.specifier.contains(ours, prereleases=True)]:
+        raise LookupError(f"{who} was made for {CORE} {' and '.join(unmet)}, and this is {CORE} {ours}")
+
+
+def _requirements(entry: EntryPoint) -> Iterator[Requirement]:
+    """What the distribution of a plugin requires of core, its extras left out."""
+    for need in map(Requirement, (entry.dist.requires if entry.dist else None) or ()):
+        if canonicalize_name(need.name) == CORE and (need.marker is None or need.marker.evaluate({"extra": ""})):
+            yield need
 
 
 def enabled(names: Mapping[str, str], finder: Finder) -> Plugins:
@@ -109,10 +145,12 @@ def enabled(names: Mapping[str, str], finder: Finder) -> Plugins:
             if not plugin.keeps and not plugin.judges:
                 raise LookupError(f"{plugin.distribution} {plugin.version} has none of the hooks {', '.join(HOOKS)}")
             plugins.append(plugin)
-        except LookupError as error:
-            problems.append(f"{path}: {error.args[0] if error.args else error}")
-        except Exception as error:
-            problems.append(f"{path}: plugin {name} cannot be loaded: {type(error).__name__}: {error}")
+        except BaseException as error:
+            if not is_its_own(error):
+                raise
+            # A LookupError is the finder's own sentence; its kinds, as KeyError, come out of the plugin.
+            broken = "" if type(error) is LookupError else f"plugin {name} cannot be loaded: {type(error).__name__}: "
+            problems.append(f"{path}: {broken}{words(error)}")
     if problems:
         raise DidNotStart(problems)
     try:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Protocol, runtime_checkable
 
+import msgspec
 from pydantic import Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from . import question as q
 from .caller import Caller
-from .errors import PluginFault, Refusal, Unavailable
+from .errors import PluginFault, Unavailable
+from .fence import fenced
 from .identifier import identifier
 from .identity import Identity, Proven
 from .request import ExchangeRequest
@@ -94,6 +96,7 @@ class Deny:
 
 
 Answer = Permit | Deny
+"""What a policy decides. Whatever else it says is a fault, never a permission."""
 
 
 @runtime_checkable
@@ -109,15 +112,47 @@ class Policy(Protocol):
 
 async def ask(policy: Policy, question: PolicyInput) -> Answer:
     """One decision; whatever is not an answer is a refusal. Raises Unavailable, PluginFault."""
-    try:
-        answer = await policy.decide(question)
-    except Refusal:
-        raise
-    except Exception as error:
-        raise PluginFault(policy.name, error) from error
-    if not isinstance(answer, Permit | Deny):
-        raise PluginFault(policy.name, "it answered neither Permit nor Deny")
+    bounds = _bounds(question)
+    with fenced(policy.name):
+        answer = _sound(policy.name, await policy.decide(question))
+    if _bounds(question) != bounds:
+        raise PluginFault(policy.name, "it changed what it was asked")
     return answer
+
+
+def _bounds(question: PolicyInput) -> tuple[object, ...]:
+    """Who, for whom and how much: what narrows the answer must be what it was before the policy saw it."""
+    asked, proven = question.request, question.subject
+    parties = ((who.issuer, who.subject) for who in (proven.identity, *question.chain))
+    targets = (target.id for target in question.targets)
+    return (asked.scope, asked.ttl, proven.scope, proven.expires_at, question.client.id, *parties, *targets)
+
+
+def _sound(policy: str, answer: Answer) -> Answer:
+    """What a policy returns is input like any other: a text in place of a set of scopes would allow every part of itself."""
+    if type(answer) is Deny:
+        if not (_is_texts(answer.reasons, tuple) and _is_texts(answer.said, tuple) and _is_texts(answer.targets, tuple)):
+            raise PluginFault(policy, "a denial whose reasons, or targets, are no tuple of texts")
+        return answer
+    if type(answer) is not Permit:
+        raise PluginFault(policy, "it answered neither Permit nor Deny")
+    if not (answer.scope is None or _is_texts(answer.scope, frozenset)):
+        raise PluginFault(policy, "a permit whose scope is no frozenset of texts")
+    if not (answer.ttl is None or (type(answer.ttl) is int and answer.ttl > 0)) or type(answer.multi_audience) is not bool:
+        raise PluginFault(policy, "a permit whose ttl is no positive whole number, or whose multi_audience is neither True nor False")
+    # As JSON, and as a copy: what cannot be signed shows before anything is spent, and nobody else holds what will be.
+    return replace(answer, claims=_json_object(policy, answer.claims)) if answer.claims != {} else answer
+
+
+def _is_texts(value: object, kind: type) -> bool:
+    return type(value) is kind and all(type(text) is str for text in value)  # type: ignore[attr-defined]  # kind is a collection
+
+
+def _json_object(policy: str, claims: object) -> Mapping[str, Any]:
+    if not isinstance(claims, Mapping) or not all(type(name) is str for name in claims):
+        raise PluginFault(policy, "claims that are no object")
+    copied: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(dict(claims)))
+    return copied
 
 
 class PolicyUnclear(Unavailable):

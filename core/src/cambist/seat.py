@@ -28,6 +28,8 @@ class Ground:
     clock: Clock
     issuer: str
     background: Background
+    claims: dict[str, Shape] = field(default_factory=dict)
+    """Every table that a plugin claimed, by its path, as the plugin was given it."""
 
 
 @dataclass(kw_only=True)
@@ -78,6 +80,7 @@ class Seat:
         self.claimed = True
         if (found := validated(shape, self.table, f"{self.path}.", self.problems)) is None:
             raise SettingsRefused
+        self.ground.claims[self.path] = found
         return found
 
     def background(self, name: str, work: Coroutine[Any, Any, None]) -> None:

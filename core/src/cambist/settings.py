@@ -88,21 +88,31 @@ def parse(document: Mapping[str, Any], *, source: str = "settings") -> Settings:
     resolved = _resolve(document, "", source, origins, problems)
     ours, default = _split(resolved, problems)
     service = validated(Service, ours, "", problems)
-    if service is None:
-        raise DidNotStart(problems)
-    problems += _url_problems("issuer", service.issuer) + (_url_problems("public_url", service.public_url) if service.public_url else [])
-    zones = {}
-    for name, table in {"default": default, **service.zones}.items():
-        prefix = "" if name == "default" else f"zones.{name}."
-        if "id" in table:
-            problems.append(f"{prefix}id: unknown; a zone is named by its table")
-        raw = {"issuer": service.issuer, **table, "id": name}
-        if (zone := validated(Zone, raw, prefix, problems)) is not None:
-            problems += _zone_problems(zone, prefix)
-            zones[name] = zone
-    if problems := [*problems, *_named_alike(zones)]:
+    issuer, public_url, further = ours.get("issuer"), ours.get("public_url"), ours.get("zones")
+    wrong = _url_problems("issuer", issuer) if isinstance(issuer, str) else []
+    problems += wrong + (_url_problems("public_url", public_url) if isinstance(public_url, str) and public_url else [])
+    if wrong or not isinstance(issuer, str):
+        issuer = "https://unknown.invalid"  # what is wrong with it is told already
+    zones = _zones({"default": default, **(further if isinstance(further, Mapping) else {})}, issuer, problems)
+    if service is None or problems:
         raise DidNotStart(problems)
     return Settings(service, zones, origins)
+
+
+def _zones(tables: Mapping[str, Any], issuer: str, problems: list[str]) -> Mapping[str, Zone]:
+    """The zones; what is wrong with each is added to `problems`, whatever else there is."""
+    zones = {}
+    for name, table in tables.items():
+        prefix = "" if name == "default" else f"zones.{name}."
+        if not isinstance(table, Mapping):
+            continue  # told with the service's own keys
+        if "id" in table:
+            problems.append(f"{prefix}id: unknown; a zone is named by its table")
+        if (zone := validated(Zone, {"issuer": issuer, **table, "id": name}, prefix, problems)) is not None:
+            problems += _zone_problems(zone, prefix)
+            zones[name] = zone
+    problems += _named_alike(zones)
+    return zones
 
 
 def validated(shape: type[S], table: object, prefix: str, problems: list[str]) -> S | None:
@@ -175,7 +185,7 @@ def _split(document: Mapping[str, Any], problems: list[str]) -> tuple[dict[str, 
         elif name in Zone.model_fields and name != "id":
             default[name] = value
         else:
-            problems.append(f"{name}: unknown{suggestion(name, [*Service.model_fields, *Zone.model_fields])}")
+            problems.append(f"{name}: unknown{suggestion(name, [n for n in (*Service.model_fields, *Zone.model_fields) if n != 'id'])}")
     if isinstance(zones := ours.get("zones"), Mapping) and "default" in zones:
         problems.append("zones.default: the keys of the zone `default` stand at the top level")
         ours["zones"] = {name: zone for name, zone in zones.items() if name != "default"}

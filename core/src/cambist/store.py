@@ -94,6 +94,7 @@ class MemoryStore:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._values: dict[str, tuple[bytes, float | None]] = {}
+        self._marks: dict[tuple[str, str], float] = {}
         self._swept = clock()
 
     def _live(self, key: str) -> bytes | None:
@@ -105,18 +106,23 @@ class MemoryStore:
 
     def _set(self, key: str, value: bytes, expires: float | None) -> None:
         self._values[key] = (value, expires)
-        if self._clock() - self._swept >= 60:  # a stranger must not be able to fill the memory with marks
-            self._swept = self._clock()
-            for stale in [k for k, (_, e) in self._values.items() if e is not None and e <= self._swept]:
-                del self._values[stale]
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Once in a minute, because a stranger must not be able to fill the memory with marks."""
+        now = self._clock()
+        if now - self._swept >= 60:
+            self._swept = now
+            self._values = {key: (value, end) for key, (value, end) in self._values.items() if end is None or end > now}
+            self._marks = {name: end for name, end in self._marks.items() if end > now}
 
     async def claim(self, marks: Sequence[Mark]) -> Mark | None:
-        named = {f"once/{m.kind}/{m.key}": m for m in marks}
-        for key, mark in named.items():
-            if self._live(key) is not None:
+        named, now = {(mark.kind, mark.key): mark for mark in marks}, self._clock()
+        for name, mark in named.items():
+            if self._marks.get(name, now) > now:
                 return mark
-        for key, mark in named.items():
-            self._set(key, b"1", mark.expires_at)
+        self._marks |= {name: mark.expires_at for name, mark in named.items()}
+        self._sweep()
         return None
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, bytes]:

@@ -15,14 +15,17 @@ import httpx
 from .audit import Ledger, Observer
 from .clock import Clock
 from .egress import Egress
-from .errors import DidNotStart, Refusal
+from .errors import DidNotStart, PluginFault, Refusal
+from .fence import is_its_own
 from .hooks import CanPing, SettingsRefused
 from .jwts import Jwts
+from .kept import KeptKeys, KeptObserver, KeptStore
 from .keys import EphemeralKeys, KeyStore
-from .open_zones import OpenZones, entered
+from .open_zones import CLOSING, OpenZones, entered, told
 from .plugins import Finder, Installed, Plugin, Plugins, enabled
 from .seat import Ground, Seat
 from .settings import Settings, suggestion
+from .shape import Shape
 from .store import MemoryStore, Store
 
 log = logging.getLogger(__name__)
@@ -72,27 +75,35 @@ class Sts:
         self._ground = Ground(http=http, jwts=Jwts(http, self.clock), clock=self.clock, issuer=issuer, background=self._run)
         stack.push_async_callback(self._cancel)
         problems: list[str] = []
-        self.store = await self._one(stack, "cambist_stores", "store", MemoryStore(self.clock), problems)
-        self.keys = await self._one(stack, "cambist_keystores", "keys", EphemeralKeys(self.clock), problems)
-        observers = [observer for _, observer in await self._kept_by(stack, "cambist_observers", problems)]
+        storing, self.store = await self._one(stack, "cambist_stores", "store", MemoryStore(self.clock), problems)
+        signing, self.keys = await self._one(stack, "cambist_keystores", "keys", EphemeralKeys(self.clock), problems)
+        observers = [KeptObserver(name, offer) for name, offer in await self._kept_by(stack, "cambist_observers", problems)]
         self.ledger = Ledger((*observers, *self._extra), self.clock)
-        self.zones = OpenZones(settings=self.settings, plugins=self.plugins, ground=self._ground, keys=self.keys, store=self.store)
+        self.zones = OpenZones(
+            settings=self.settings,
+            plugins=self.plugins,
+            ground=self._ground,
+            keys=KeptKeys(signing, self.keys),
+            store=KeptStore(storing, self.store),
+        )
         problems += self.zones.problems()
         if problems:
             raise DidNotStart(problems)
         stack.push_async_callback(self.zones.close)
         stack.push_async_callback(self._cancel)  # what runs beside the requests ends before what it works with closes
 
-    async def _one(self, stack: AsyncExitStack, hook: str, setting: str, default: T, problems: list[str]) -> T:
-        """The one that is selected among what keeps; core's own where there is none."""
-        offers = dict(await self._kept_by(stack, hook, problems))
+    async def _one(self, stack: AsyncExitStack, hook: str, setting: str, default: T, problems: list[str]) -> tuple[str, T]:
+        """The one that is selected among what keeps, with its plugin's name; core's own where there is none."""
+        found = await self._kept_by(stack, hook, problems)
+        offers = dict(found)
+        names = [name for name, _ in found]
+        problems += [f"plugins.{name}: plugin {name} offers more than one for `{setting}`" for name in offers if names.count(name) > 1]
         chosen = getattr(self.settings.service, setting) or (next(iter(offers), MEMORY) if len(offers) < 2 else None)
         if chosen is None:
             problems.append(f"{setting}: choose one of {', '.join(sorted(offers))}")
         elif chosen != MEMORY and chosen not in offers:
             problems.append(f"{setting}: {chosen!r} is not enabled{suggestion(chosen, list(offers))}")
-        found: T = offers.get(chosen or "", default)
-        return found
+        return (chosen, offers[chosen]) if chosen in offers else (MEMORY, default)
 
     async def _kept_by(self, stack: AsyncExitStack, hook: str, problems: list[str]) -> list[tuple[str, Any]]:
         """What all plugins offer through one hook, open and at work."""
@@ -105,33 +116,43 @@ class Sts:
             seat = Seat(plugin=name, path=f"plugins.{name}", table=tables[name], ground=self._ground, shared=shared)
             try:
                 for offer in self.plugins.offered(hook, name, seat):
-                    await entered(stack, offer)
+                    await entered(stack, offer, name)
                     offers.append((name, offer))
                     self.kept.append((name, offer))
             except SettingsRefused:
                 pass
-            except Exception as error:
-                facts = error.facts if isinstance(error, Refusal) else {}
-                cause = "; ".join([str(error), *(f"{k}: {v}" for k, v in facts.items())])
-                seat.problems.append(f"plugins.{name}: plugin {name} cannot open: {type(error).__name__}: {cause}")
+            except BaseException as error:
+                if not is_its_own(error):
+                    raise
+                seat.problems.append(f"plugins.{name}: plugin {name} cannot open: {told(error)}")
             problems += seat.problems or seat.unclaimed()
         return offers
+
+    @property
+    def claims(self) -> Mapping[str, Shape]:
+        """The settings of every plugin, by the TOML path of its table."""
+        return self._ground.claims
 
     # ── beside the requests ─────────────────────────────────────────────────────────────────────────────
 
     def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=name)
+        task = asyncio.get_running_loop().create_task(_beside(name, work), name=name)
         self._tasks.append(task)
-        task.add_done_callback(lambda done: self._ended(name, done))
+        task.add_done_callback(lambda done: self._ended(name, work, done))
 
-    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+    def _ended(self, name: str, work: Coroutine[Any, Any, None], task: asyncio.Task[None]) -> None:
+        work.close()  # it may have been cancelled before it began
         if not task.cancelled() and (error := task.exception()):
             log.error("%s ended: %s", name, error, exc_info=error)
 
     async def _cancel(self) -> None:
-        for task in self._tasks:
+        running = [task for task in self._tasks if not task.done()]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if running:
+            _, deaf = await asyncio.wait(running, timeout=CLOSING)
+            for task in deaf:
+                log.error("%s does not end", task.get_name())
 
     def offered(self, zone_id: str) -> list[tuple[str, Any]]:
         """Every object at work for a zone that is open, with the plugin that offered it: for capabilities."""
@@ -166,6 +187,16 @@ def _running(task: asyncio.Task[None]) -> str:
     return "ok" if not task.done() or (not task.cancelled() and task.exception() is None) else "stopped"
 
 
+async def _beside(name: str, work: Coroutine[Any, Any, None]) -> None:
+    """What ends a process when it leaves a task, as SystemExit does, is a plugin's fault here like any other."""
+    try:
+        await work
+    except BaseException as error:
+        if isinstance(error, Exception) or not is_its_own(error):
+            raise
+        raise PluginFault(name, error) from error
+
+
 async def _pinged(thing: CanPing) -> str:
     try:
         async with asyncio.timeout(PING_TIMEOUT):
@@ -174,7 +205,9 @@ async def _pinged(thing: CanPing) -> str:
         return "no answer in time"
     except Refusal as refusal:
         return str(refusal.facts.get("cause", refusal.reason))
-    except Exception as error:
+    except BaseException as error:
+        if not is_its_own(error):
+            raise
         return type(error).__name__
     return "ok"
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from .credential import Credential, Unverified
-from .errors import Ambiguous, IssuerNotTrusted, Malformed, PluginFault, Refusal, TokenTypeNotEnabled, TokenTypeUnknown, Unclaimed
+from .errors import Ambiguous, IssuerNotTrusted, Malformed, TokenTypeNotEnabled, TokenTypeUnknown, Unclaimed
+from .fence import fenced
 from .identity import Proven
 from .token_type import KNOWN, PAGE
 
@@ -32,19 +34,32 @@ class Validator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Seated:
-    """A validator, and the plugin that offered it."""
+    """A validator, and the plugin that offered it. What it said it takes when it was seated is what it may speak for ever after.
+
+    Raises TypeError when it names its types or issuers otherwise than by a set of texts.
+    """
 
     plugin: str
     validator: Validator
+    token_types: frozenset[str] = field(init=False)
+    issuers: frozenset[str] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        issuers = self.validator.issuers
+        object.__setattr__(self, "token_types", _texts("token_types", self.validator.token_types))
+        object.__setattr__(self, "issuers", None if issuers is None else _texts("issuers", issuers))
 
     def takes(self, unverified: Unverified) -> bool:
         """Whether it takes a credential whose issuer is nobody's. Raises PluginFault."""
-        try:
-            return self.validator.issuers is None and self.validator.recognizes(unverified)
-        except Refusal:
-            raise
-        except Exception as error:
-            raise PluginFault(self.plugin, error) from error
+        with fenced(self.plugin):
+            return self.issuers is None and bool(self.validator.recognizes(unverified))
+
+
+def _texts(name: str, value: object) -> frozenset[str]:
+    """One text in place of a set of them would contain each of its own parts."""
+    if not isinstance(value, AbstractSet) or not all(isinstance(text, str) for text in value):
+        raise TypeError(f"its {name} are no set of texts")
+    return frozenset(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +75,13 @@ class Takers:
         by_issuer: dict[tuple[str, str], Seated] = {}
         by_type: dict[str, list[Seated]] = {}
         for seat in seated:
-            for token_type in sorted(seat.validator.token_types):
+            for token_type in sorted(seat.token_types):
                 by_type.setdefault(token_type, []).append(seat)
-                for issuer in sorted(seat.validator.issuers or ()):
+                for issuer in sorted(seat.issuers or ()):
                     if (other := by_issuer.setdefault((token_type, issuer), seat)) is not seat:
                         raise ValueError(f"{other.plugin} and {seat.plugin} both take {token_type} of {issuer}")
         for token_type, seats in by_type.items():
-            if len(everything := [seat.plugin for seat in seats if seat.validator.issuers is None]) > 1:
+            if len(everything := [seat.plugin for seat in seats if seat.issuers is None]) > 1:
                 raise ValueError(f"{' and '.join(everything)} both take every {token_type}")
         return cls(by_issuer, by_type)
 

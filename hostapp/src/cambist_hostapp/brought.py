@@ -9,6 +9,7 @@ import click
 
 from cambist import DidNotStart, Refusal, Settings, Sts
 from cambist.hooks import HasCommand
+from cambist.keys import KeyStore
 from cambist.store import MemoryStore
 
 from .config import settings_of, zone_of
@@ -37,7 +38,7 @@ async def _run(settings: Settings, zone: str, name: str, arguments: list[str]) -
         await sts.zones.named(zone)
         if isinstance(sts.store, MemoryStore):
             click.echo("the store is in memory: what this keeps is gone when it ends; enable a store plugin", err=True)
-        things = [thing for plugin, thing in sts.offered(zone) if name == plugin or (name == "keys" and thing is sts.keys)]
+        things = [thing for plugin, thing in sts.offered(zone) if name == plugin or (name == "keys" and isinstance(thing, KeyStore))]
         bringing = next((thing for thing in things if isinstance(thing, HasCommand)), None)
         if bringing is None:
             raise click.UsageError(f"no command {name!r}, and no enabled plugin that brings one")

@@ -29,7 +29,7 @@ from cambist.zone import TOKEN_EXCHANGE
 
 from . import logs, story, tree
 from .issuer import SUBJECT, DevelopmentIssuer
-from .listeners import listen_until, serving
+from .listeners import listen_until, opened, serving
 from .output import Exit, did_not_start, stop
 
 TARGET = "https://api.target.example.com"
@@ -110,6 +110,7 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
 async def _play(stage: Stage, once: bool) -> None:
     metrics, stopped = Metrics(), asyncio.Event()
     async with Sts(stage.settings, observers=(metrics,)) as sts, _issuing(stage), asyncio.TaskGroup() as group:
+        await opened(sts)
         group.create_task(listen_until(sts, metrics, stopped))
         await _answering(f"{stage.url}/health")
         await _show(stage, sts)
@@ -150,15 +151,16 @@ async def _answering(url: str, server: asyncio.Task[None] | None = None) -> None
 
 async def _show(stage: Stage, sts: Sts) -> None:
     """One exchange over HTTP, its token verified by a stock JOSE library against the published keys, and its story."""
+    asked = stage.example()
     async with httpx.AsyncClient(trust_env=False) as http:
-        answer = await http.post(f"{stage.url}/v1/exchange/token", json=stage.example())
+        answer = await http.post(f"{stage.url}/v1/exchange/token", json=asked)
         if answer.status_code != 200:
             raise DidNotStart([f"the first exchange was refused: {answer.text}"])
         keys = (await http.get(f"{stage.url}/.well-known/jwks.json")).json()
     token: str = answer.json()["access_token"]
     jwt.decode(token, KeySet.import_key_set(keys), algorithms=["ES256"])
     click.secho("A credential went in:", bold=True)
-    click.echo("\n".join(tree.drawn(stage.example()["subject_token"], sts.clock())))
+    click.echo("\n".join(tree.drawn(asked["subject_token"], sts.clock())))
     click.secho("\nA token came out, and verifies with the published keys:", bold=True)
     click.echo(token)
     click.echo("\n".join(tree.drawn(token, sts.clock())))

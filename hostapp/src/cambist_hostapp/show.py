@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import click
 
-from cambist import Secret
+from cambist import DidNotStart, Settings, Shape, Sts
 from cambist.plugins import Installed
-from cambist.shape import Shape
 
 from .config import path_of, settings_of
-from .output import as_json
+from .output import as_json, did_not_start
 
 
 @click.command()
@@ -38,30 +38,51 @@ def plugins(ctx: click.Context, in_json: bool) -> None:
 def settings(ctx: click.Context, in_json: bool) -> None:
     """Print every value that is at work, and where it came from. Secrets stay hidden."""
     found = settings_of(ctx)
-    lines = {**_flat(found.service, "", leave_out={"zones"})}
-    for name, zone in found.zones.items():
-        lines |= _flat(zone, "" if name == "default" else f"zones.{name}.", leave_out={"id"})
-    origins = {path: found.origin(path) for path in lines}
+    try:
+        lines = {**_own(found), **asyncio.run(_plugins(found))}
+    except DidNotStart as error:
+        did_not_start(error)
+    shown = {path: {"value": _plain(value), "origin": found.origin(path)} for path, value in lines.items()}
     if in_json:
-        return as_json({path: {"value": _plain(value), "origin": origins[path]} for path, value in lines.items()})
-    for path, value in lines.items():
-        click.echo(f"{path:<48} {_plain(value)!s:<40} ({origins[path]})")
+        return as_json(shown)
+    for path, told in shown.items():
+        click.echo(f"{path:<48} {told['value']!s:<40} ({told['origin']})")
     return None
 
 
-def _flat(value: Any, path: str, leave_out: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
-    """Every leaf by its TOML path; what plugins were given is shown as it stands, for only they know its shape."""
-    members = dict(value) if isinstance(value, Shape | dict) else None
-    if members is None or (not members and path):
+def _own(found: Settings) -> dict[str, Any]:
+    """Every value of the service and its zones, by its TOML path."""
+    lines = _leaves(found.service, "", {"zones"})
+    for name, zone in found.zones.items():
+        lines |= _leaves(zone, "" if name == "default" else f"zones.{name}.", {"id", "plugins"})
+    return lines
+
+
+async def _plugins(found: Settings) -> dict[str, Any]:
+    """The same of the plugins: only they know which of their values are secret, so they are asked."""
+    async with Sts(found) as sts:
+        return {path: value for table, shape in sts.claims.items() for path, value in _leaves(shape, f"{table}.", set()).items()}
+
+
+def _leaves(value: Any, path: str, left_out: set[str]) -> dict[str, Any]:
+    members = _members(value)
+    if not members:
         return {path.rstrip("."): value}
-    return {key: leaf for name, inner in members.items() if name not in leave_out for key, leaf in _flat(inner, f"{path}{name}.").items()}
+    kept = {name: inner for name, inner in members.items() if name not in left_out}
+    return {key: leaf for name, inner in kept.items() for key, leaf in _leaves(inner, f"{path}{name}.", set()).items()}
+
+
+def _members(value: Any) -> dict[str, Any]:
+    """What stands inside a table; nothing for a plain value."""
+    if isinstance(value, Shape):
+        return {name: getattr(value, name) for name in type(value).model_fields}
+    return dict(value) if isinstance(value, dict) else {}
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Secret):
-        return str(value)
-    if isinstance(value, Shape):
-        return {name: _plain(inner) for name, inner in value}
+    """A value as JSON can say it; a Secret says that it is one."""
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
+    if members := _members(value):
+        return {name: _plain(inner) for name, inner in members.items()}
     return value if value is None or isinstance(value, str | int | float | bool | dict) else str(value)

@@ -41,6 +41,7 @@ from .denied import Denied as Denied
 from .denied import ScopeDenied as ScopeDenied
 from .denied import TargetDenied as TargetDenied
 from .denied import TokenTooLarge as TokenTooLarge
+from .deprecation import CambistDeprecationWarning as CambistDeprecationWarning
 from .failed import DeadlineExceeded as DeadlineExceeded
 from .failed import Fault as Fault
 from .failed import PluginFault as PluginFault

@@ -15,7 +15,9 @@ def small_changes(draw: st.DrawFn, token: str) -> str:
 
 
 def _change(draw: st.DrawFn, token: str) -> str:
-    at = draw(st.integers(0, len(token) - 1))
+    # Around a separator most of all: there one part ends and the next has not begun.
+    seams = [at for at, letter in enumerate(token) if not letter.isalnum()] or [0]
+    at = draw(st.integers(0, len(token) - 1) | st.sampled_from(seams))
     stranger = draw(st.sampled_from(_STRANGERS))
     kinds = {
         "drop": token[:at] + token[at + 1 :],

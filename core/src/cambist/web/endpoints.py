@@ -87,7 +87,7 @@ async def jwks(sts: Sts, call: Call) -> Reply:
     if zone_id not in sts.settings.zones:
         told = {"error": "not_found", "error_description": ZoneUnknown.meaning(), "reason": ZoneUnknown.reason}
         return json_reply(404, {**told, "request_id": call.request_id})
-    keys = await sts.keys.published(zone_id)
+    keys = await sts.zones.keys.published(zone_id)
     return json_reply(200, {"keys": list(keys)}, (("cache-control", f"public, max-age={JWKS_MAX_AGE}, must-revalidate"),))
 
 

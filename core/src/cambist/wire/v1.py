@@ -88,6 +88,7 @@ class V1:
         grant = found.required("grant_type")
         if grant != TOKEN_EXCHANGE:
             raise GrantTypeUnsupported(f"grant_type must be {TOKEN_EXCHANGE}", expected=TOKEN_EXCHANGE, seen=grant)
+        requested = _requested(found)
         subject = reading.credential(found, Role.SUBJECT, None)
         if subject is None:
             raise ParameterMissing("subject_token is required", seen="subject_token")
@@ -101,7 +102,7 @@ class V1:
             client_id=client_id(found),
             targets=reading.targets(found),
             scope=reading.scope(found),
-            requested_token_type=_requested(found),
+            requested_token_type=requested,
             issued_token_type=JWT,
             ttl=found.whole("ttl_seconds"),
             execution=reading.execution(found),

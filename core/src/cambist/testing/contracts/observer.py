@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
-from ...audit import Observer
-from ...hooks import Host, hookimpl
+from ...audit import Observer, Record
+from ...client_secret import hash_secret
+from ...errors import Unavailable
+from ...hooks import CanFind
+from ...token_type import JWT
 from ..clock import MovableClock
 from ..forge import Forge
 from ..service import ISSUER, Running, open_sts
+from ..trusting import Trusting
+from .offering import OfferedObserver
 
 Opened = Callable[[MovableClock], AbstractAsyncContextManager[Observer]]
+Story = Callable[[Running, Forge, Observer], Coroutine[Any, Any, None]]
 FOREIGN = "https://issuer.example.test"
 TARGET = "https://api.example.test"
-
-
-@dataclass(frozen=True)
-class Offered:
-    """An observer, offered as a plugin would offer it."""
-
-    observer: Observer
-
-    @hookimpl
-    def cambist_observers(self, host: Host) -> list[Observer]:
-        return [self.observer]
+SECRET = "the application's own secret"
+HOSTILE = ('x"}\n{"outcome":"permitted"', "x\r\nx", "\u2028", "\x1b[31m", "y" * 1000)
 
 
 class ObserverContract:
@@ -38,6 +35,11 @@ class ObserverContract:
     def opened(self) -> Opened:
         raise NotImplementedError("supply a function from a clock to an async context manager that opens the observer")
 
+    @pytest.fixture
+    def cut_off(self) -> Iterable[Opened]:
+        """The same for observers that cannot keep what they are told, one for each way in which that can be."""
+        return ()
+
     def told(self, observer: Observer) -> tuple[int, str]:
         raise NotImplementedError("say how many decisions it took, and everything it wrote")
 
@@ -45,57 +47,101 @@ class ObserverContract:
         async def story() -> None:
             async with opened(MovableClock()) as observer:
                 assert isinstance(observer, Observer), "it lacks required or observe (docs/reference/hooks.md)"
+                assert isinstance(observer.required, bool), "`required` is neither true nor false (docs/reference/hooks.md)"
 
         asyncio.run(story())
 
     def test_it_takes_one_record_for_each_decision(self, opened: Opened) -> None:
-        async def story() -> None:
-            async with _running(opened) as (running, forge, observer):
-                before = self.told(observer)[0]
-                for token in (forge.jwt(), forge.jwt(exp=1), "junk"):
-                    await running.form(subject_token=token, audience=TARGET)
-                    await running.json(subject_token=token, audience=TARGET)
-                assert self.told(observer)[0] - before == 6, "a decision has no record, or two (invariant I12)"
+        async def story(running: Running, forge: Forge, observer: Observer) -> None:
+            for n, token in enumerate((forge.jwt(), forge.jwt(exp=1), "junk")):
+                await running.form(subject_token=token, audience=TARGET)
+                assert self.told(observer)[0] == 2 * n + 1, "when the answer leaves, its record is not kept, or kept twice (SECURITY.md)"
+                await running.json(subject_token=token, audience=TARGET)
+            assert self.told(observer)[0] == 6, "a decision has no record, or two (SECURITY.md: exactly one)"
 
-        asyncio.run(story())
+        _with(opened, story)
 
     def test_records_of_many_at_once_are_all_there(self, opened: Opened) -> None:
-        async def story() -> None:
-            async with _running(opened) as (running, forge, observer):
-                tokens = [forge.jwt(sub=f"workload-{n}") for n in range(30)]
-                await asyncio.gather(*(running.form(subject_token=token, audience=TARGET) for token in tokens))
-                assert self.told(observer)[0] == 30
+        async def story(running: Running, forge: Forge, observer: Observer) -> None:
+            tokens = [forge.jwt(sub=f"workload-{n}") for n in range(30)]
+            await asyncio.gather(*(running.form(subject_token=token, audience=TARGET) for token in tokens))
+            kept = self.told(observer)[0]
+            assert kept == 30, f"of thirty decisions at once it took {kept} (SECURITY.md: every decision has exactly one record)"
 
-        asyncio.run(story())
+        _with(opened, story)
 
     def test_no_credential_is_in_what_it_writes(self, opened: Opened) -> None:
-        async def story() -> None:
-            async with _running(opened) as (running, forge, observer):
-                good, bad = forge.jwt(), forge.jwt(exp=1)
-                answer = await running.form(subject_token=good, audience=TARGET, scope="read")
-                await running.json(subject_token=bad, audience=TARGET)
-                written = self.told(observer)[1]
-                for token in (good, bad, answer.json()["access_token"]):
-                    for part in token.split("."):
-                        assert part[-24:] not in written, "a credential, or a part of one, is in the record (invariant I10)"
+        """A trace holds what was presented: what is written of it is chosen, member by member."""
 
-        asyncio.run(story())
+        async def story(running: Running, forge: Forge, observer: Observer) -> None:
+            good, bad = forge.jwt(), forge.jwt(exp=1)
+            answer = await running.form(subject_token=good, audience=TARGET, scope="read", client_id="shop", client_secret=SECRET)
+            assert answer.status_code == 200, answer.text
+            await running.json(subject_token=bad, actor_token=good, audience=TARGET)
+            written = self.told(observer)[1]
+            assert SECRET not in written, "the secret of an application is in the record (SECURITY.md, CWE-532)"
+            for token in (good, bad, answer.json()["access_token"]):
+                parts = [part for part in token.split(".") if part[-24:] in written]
+                assert not parts, f"a credential, or a part of one, is in the record: {parts} (SECURITY.md, CWE-532)"
+
+        _with(opened, story)
 
     def test_hostile_text_does_not_break_out_of_a_record(self, opened: Opened) -> None:
-        async def story() -> None:
-            async with _running(opened) as (running, forge, observer):
-                for subject in ('x"}\n{"outcome":"permitted"', "x\r\nx", "\u2028", "\x1b[31m", "y" * 1000):
-                    await running.form(subject_token=forge.jwt(sub=subject), audience=TARGET)
-                assert self.told(observer)[0] == 5, "a text that a stranger chose makes records of its own (security.md H13)"
+        async def story(running: Running, forge: Forge, observer: Observer) -> None:
+            for subject in HOSTILE:
+                await running.form(subject_token=forge.jwt(sub=subject), audience=TARGET)
+            kept = self.told(observer)[0]
+            assert kept == len(HOSTILE), f"a text that a stranger chose made {kept} records of {len(HOSTILE)} (CWE-117)"
 
-        asyncio.run(story())
+        _with(opened, story)
+
+    def test_what_it_can_find_is_what_it_was_told(self, opened: Opened) -> None:
+        """Only observers that have `find` can; `cambist explain` asks them."""
+
+        async def story(running: Running, forge: Forge, observer: Observer) -> None:
+            answer = await running.form(subject_token=forge.jwt(exp=1), audience=TARGET)
+            if isinstance(observer, CanFind):
+                found = await observer.find(answer.json()["decision_id"])
+                assert found is not None, "it does not find a decision that it was told of"
+                assert "credential_expired" in str(found), "what it finds does not say how the decision ended"
+                assert await observer.find("of no decision") is None, "it finds a decision that there never was: answer None"
+
+        _with(opened, story)
+
+    def test_what_it_cannot_keep_is_said(self, cut_off: Iterable[Opened]) -> None:
+        """Where `required` is true nothing is issued then."""
+
+        async def story(running: Running, forge: Forge, observer: Observer) -> None:
+            with pytest.raises(Unavailable):
+                await observer.observe(await _record())
+            answer = await running.form(subject_token=forge.jwt(), audience=TARGET)
+            assert (answer.status_code == 200) is not observer.required, f"it kept no record, and the answer was {answer.text}"
+
+        for opened in cut_off:
+            _with(opened, story)
+
+
+async def _record() -> Record:
+    """A decision that was told to somebody else."""
+    async with open_sts({"authenticates": [JWT]}, modules={"trusting": Trusting()}) as running:
+        await running.form(subject_token="junk", audience=TARGET)
+        return running.records[0]
+
+
+def _with(opened: Opened, story: Story) -> None:
+    async def run() -> None:
+        async with _running(opened) as (running, forge, observer):
+            await story(running, forge, observer)
+
+    asyncio.run(run())
 
 
 @asynccontextmanager
 async def _running(opened: Opened) -> AsyncIterator[tuple[Running, Forge, Observer]]:
     clock = MovableClock()
     forge = Forge(FOREIGN, ISSUER, clock)
-    issuers = [{"issuer": FOREIGN, "jwks": forge.jwks}]
-    settings = {"authenticates": ["urn:ietf:params:oauth:token-type:jwt"], "plugins": {"jwt": {"issuers": issuers}}}
-    async with opened(clock) as observer, open_sts(settings, modules={"observer": Offered(observer)}, clock=clock) as running:
-        yield running, forge, observer
+    settings = {"authenticates": [JWT], "applications": {"shop": {"secret_hash": hash_secret(SECRET)}}}
+    async with opened(clock) as observer:
+        modules = {"trusting": Trusting(forge), "observer": OfferedObserver(observer)}
+        async with open_sts(settings, modules=modules, clock=clock) as running:
+            yield running, forge, observer

@@ -1,0 +1,75 @@
+"""The keys of one zone in the order of their making, and what each of them does at a given time.
+
+Nothing is written when one key takes over from another: every process reads the same times and a clock, and so all of them
+change at the same moment. Times are seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptKey:
+    """One key. `wrapped` is its private half, encrypted; it is erased when the key will not sign any more."""
+
+    kid: str
+    alg: str
+    public: Mapping[str, str]
+    made_at: float
+    signs_from: float
+    wrapped: bytes | None = field(repr=False)
+
+    def jwk(self) -> Mapping[str, Any]:
+        return {**self.public, "kid": self.kid, "use": "sig", "alg": self.alg}
+
+    def retired(self) -> KeptKey:
+        return replace(self, wrapped=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ring:
+    """All keys of a zone, oldest first. `generation` grows with every change; `salt` is what their encryption starts from."""
+
+    zone: str
+    generation: int
+    salt: bytes = field(repr=False)
+    keys: tuple[KeptKey, ...]
+
+    def signing(self, now: float) -> KeptKey:
+        """The newest key whose time has come. When a clock steps back before all of them, the oldest that still can sign does."""
+        able = [key for key in self.keys if key.wrapped is not None]
+        return next((key for key in reversed(able) if key.signs_from <= now), able[0])
+
+    def pending(self, now: float) -> KeptKey | None:
+        """The key that is published and does not sign yet."""
+        last = self.keys[-1]
+        return None if last is self.signing(now) else last
+
+    def published(self, now: float, retain: float) -> tuple[KeptKey, ...]:
+        """Whatever a verifier may need: no key leaves before its last token has died."""
+        return tuple(key for key in self.keys if now < self.published_until(key, retain))
+
+    def published_until(self, key: KeptKey, retain: float) -> float:
+        """A key is retired when the next one begins to sign."""
+        after = self.keys.index(key) + 1
+        return self.keys[after].signs_from + retain if after < len(self.keys) else float("inf")
+
+    def with_next(self, key: KeptKey, now: float, retain: float) -> Ring:
+        """Add a key that signs later; forget keys that are published no more, and the private halves of those that are retired."""
+        current = self.keys.index(self.signing(now))
+        kept = [old if at >= current else old.retired() for at, old in enumerate(self.keys) if now < self.published_until(old, retain)]
+        return self._changed((*kept, key))
+
+    def with_pending_anew(self, now: float, signs_from: float) -> Ring:
+        """The last key counts as made now, and signs later."""
+        return self._changed((*self.keys[:-1], replace(self.keys[-1], made_at=now, signs_from=signs_from)))
+
+    def with_only(self, key: KeptKey) -> Ring:
+        """Withdraw everything else: who read one key of a file may have read them all."""
+        return self._changed((key,))
+
+    def _changed(self, keys: tuple[KeptKey, ...]) -> Ring:
+        return replace(self, generation=self.generation + 1, keys=keys)
