@@ -49,5 +49,5 @@ def test_the_settings_that_a_how_to_shows_are_settings(page: Path, monkeypatch: 
     for block in _blocks(page, "toml"):
         text = block.replace(f'{{ file = "{hash_file}" }}', '"$argon2id$"')
         if "resources." in text and "applications." not in text:
-            text += '[applications.reports]\nsecret_hash = "x"\n'
+            text += '[applications.reports]\nsecret_hash = "$argon2id$"\n'
         parse({"issuer": "https://sts.example.com", **tomllib.loads(text)})

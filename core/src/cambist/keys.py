@@ -80,7 +80,7 @@ def raw_signature(der: bytes, size: int) -> bytes:
 
 
 class EphemeralKeys:
-    """The default: keys in memory. A restart invalidates every token, so this is for development and tests."""
+    """The default: keys in memory, for development and tests. A restart invalidates every token, and a rotation signs at once."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

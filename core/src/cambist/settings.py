@@ -23,6 +23,8 @@ from .zone import Zone
 
 S = TypeVar("S", bound=Shape)
 
+UNRESOLVED = "unresolved"
+"""What stands for a reference to nothing while the other problems are looked for."""
 APPLICATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -172,7 +174,7 @@ def _referred(kind: str, name: str, path: str, problems: list[str]) -> str:
         problems.append(f"{path}: the environment variable {name} is not set")
     except (OSError, ValueError) as error:  # text that is not UTF-8, a name with a zero byte
         problems.append(f"{path}: {error}")
-    return "unresolved"
+    return UNRESOLVED
 
 
 def _split(document: Mapping[str, Any], problems: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -217,6 +219,8 @@ def _zone_problems(zone: Zone, prefix: str) -> list[str]:
             problems.append(f"{prefix}applications.{name}: an id is letters, digits, dots, hyphens and underscores")
         if application.secret_hash is None and application.jwks is None:
             problems.append(f"{prefix}applications.{name}: needs secret_hash or jwks, else nobody can be it")
+        if application.secret_hash is not None and not application.secret_hash.reveal().startswith(("$argon2id$", UNRESOLVED)):
+            problems.append(f"{prefix}applications.{name}.secret_hash: must be an Argon2id hash, as `cambist hash-secret` prints it")
     for name, resource in zone.resources.items():
         if resource.owner is not None and resource.owner not in zone.applications:
             problems.append(

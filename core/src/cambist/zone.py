@@ -69,7 +69,7 @@ class Zone(Shape):
     ttl: int = Field(300, gt=0, description="Lifetime of a token, in seconds.")
     max_ttl: int = Field(3600, gt=0, description="The longest lifetime that may be asked for, in seconds.")
     execution_ttl: int = Field(30, gt=0, description="Lifetime of a token with an execution scope, in seconds.")
-    max_token: int = Field(16_384, gt=0, description="The largest credential that is read, in bytes.")
+    max_token: int = Field(16_384, gt=0, description="The longest credential that is read, in characters.")
     max_chain: int = Field(5, ge=0, description="The longest chain of actors, in and out.")
     applications: Mapping[str, Application] = Field(default_factory=dict, description="The calling applications, by id.")
     resources: Mapping[str, Resource] = Field(default_factory=dict, description="The declared targets, by identifier.")

@@ -16,7 +16,7 @@ PEPPER = "a pepper of the test's own, and long enough"
     ("table", "said"),
     [
         ({}, "plugins.api-key.pepper: required"),
-        ({"pepper": "short-but-secret"}, "plugins.api-key.pepper: Value error, needs at least 32 random characters"),
+        ({"pepper": "short-but-secret"}, "plugins.api-key.pepper: needs at least 32 random characters"),
         ({"pepper": PEPPER, "max_lifetime": 0}, "plugins.api-key.max_lifetime: "),
         ({"pepper": PEPPER, "max_liftime": 5}, "plugins.api-key.max_liftime: unknown; did you mean max_lifetime?"),
     ],

@@ -36,14 +36,14 @@ class ActorDenied(Denied):
 
 
 class ChainRefused(Denied):
-    """The delegation chain is too deep, loops, or comes from an issuer that may not assert one."""
+    """The delegation chain is too deep, or loops."""
 
     reason = "delegation_chain_refused"
-    hint = "Shorten the chain, or set `delegation = true` for the issuer."
+    hint = "Exchange an earlier token of the chain, or raise `max_chain` in the zone."
 
 
 class TokenTooLarge(Denied):
     """The token would be larger than resource servers accept in a header."""
 
     reason = "token_too_large"
-    hint = "Have the policy add fewer claims."
+    hint = "Have the policy add fewer claims; long names of subject, actors or targets count too."

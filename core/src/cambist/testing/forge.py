@@ -14,7 +14,6 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from ..clock import Clock
 from ..compact import encode
-from ..keys import SigningKey
 
 ABSENT: Any = object()
 """The value of a claim or header member that is to be left out."""
@@ -96,12 +95,6 @@ class Forge:
         path = folder / "planted.json"
         path.write_bytes(msgspec.json.encode(self.jwks["keys"][0]))
         return self.jwt({"kid": str(path)})
-
-
-async def compact_of(key: SigningKey, payload: bytes) -> str:
-    """A compact JWS by a signing key."""
-    signing_input = f"{encode(msgspec.json.encode({'alg': key.alg, 'kid': key.kid}))}.{encode(payload)}"
-    return f"{signing_input}.{encode(await key.sign(signing_input.encode()))}"
 
 
 def _changed(good: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
 
 from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, RequestEntityTooLarge, RequestTimeout
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_NOT_ASCII = re.compile(rb"[^\x21-\x7e]")
 
 View = Callable[[], Awaitable[Response]]
 
@@ -41,7 +43,29 @@ def create(sts: Sts, metrics: Metrics, only: frozenset[str] | None = None) -> Qu
         return await view(_instead(sts, served, error), listen)()
 
     app.register_error_handler(HTTPException, not_routed)
+    app.asgi_app = plain(app.asgi_app)  # type: ignore[method-assign]  # where Quart's documentation puts middleware
     return app
+
+
+def plain(inner: Callable[..., Awaitable[None]]) -> Callable[..., Coroutine[Any, Any, None]]:
+    """An ASGI application that Quart can read, whatever was sent: what it stumbles over is outside of every error handler."""
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        await inner(_plainly(scope) if scope["type"] == "http" else scope, receive, send)
+
+    return asgi
+
+
+def _plainly(scope: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same request: `//health` is not `/health`, the query is ASCII, and Host, which decides nothing (decision 29), is not read."""
+    path = scope["path"]
+    headers = [(name, value) for name, value in scope["headers"] if name != b"host"]
+    return {
+        **scope,
+        "path": f"/.{path}" if path.startswith("//") or not path else path,
+        "query_string": _NOT_ASCII.sub(lambda found: b"%%%02X" % found[0][0], scope["query_string"]),
+        "headers": [*headers, (b"host", b"localhost")],
+    }
 
 
 def _instead(sts: Sts, served: Mapping[str, Endpoint], error: HTTPException) -> Endpoint:

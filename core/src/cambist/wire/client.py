@@ -40,10 +40,11 @@ def _assertion(assertion: str | None, given: Parameters) -> Credential | None:
     kind = given.text("client_assertion_type")
     if assertion is None:
         if kind is not None:
-            raise ParameterMissing("client_assertion is required with its type", seen="client_assertion")
+            raise CallerUnproved("client_assertion is required with its type", seen="client_assertion")
         return None
     if kind is None:
-        raise ParameterMissing("client_assertion_type is required", seen="client_assertion_type")
+        # Half an authentication is one that failed (CA-01), not a request that cannot be read.
+        raise CallerUnproved("client_assertion_type is required", seen="client_assertion_type")
     if kind != JWT_BEARER:
         raise CallerUnproved("this client_assertion_type is not served", expected=JWT_BEARER, seen=kind)
     return Credential(token=assertion, token_type=JWT_BEARER, role=Role.CLIENT)

@@ -7,7 +7,8 @@ from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
-from cambist import Field, Shape
+from cambist import Field, Shape, Unavailable
+from cambist.egress import allowed
 
 Algorithm = Literal["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA", "Ed25519"]
 
@@ -36,6 +37,19 @@ class Issuer(Shape):
         if sum(source is not None for source in (self.jwks_url, self.jwks_file, self.jwks)) > 1:
             raise ValueError("give one of jwks_url, jwks_file and jwks")
         return self
+
+    @model_validator(mode="after")
+    def _source_can_be_asked(self) -> Self:
+        if self.jwks_file is None and self.jwks is None:
+            _check_url(self.jwks_url or self.issuer, "jwks_url" if self.jwks_url else "issuer, whose discovery document is asked for keys")
+        return self
+
+
+def _check_url(url: str, what: str) -> None:
+    try:
+        allowed(url)
+    except Unavailable as error:
+        raise ValueError(f"{what}: {error.facts['cause']}") from error
 
 
 class JwtSettings(Shape):

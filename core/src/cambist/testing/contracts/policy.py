@@ -84,9 +84,11 @@ class PolicyContract:
         assert permitted.document() == before, "it changed the question, which is what the ledger records"
 
     def test_hostile_text_in_a_question_is_only_text(self, opened: Opened, denied: PolicyInput) -> None:
+        asked = []
         for text in HOSTILE:
             identity = replace(denied.subject.identity, subject=text, attributes={text: text})
-            answer = _asked(opened, replace(denied, subject=replace(denied.subject, identity=identity)))[0]
+            asked.append(replace(denied, subject=replace(denied.subject, identity=identity)))
+        for text, answer in zip(HOSTILE, _asked(opened, *asked), strict=True):
             assert isinstance(answer, Deny | Unavailable), f"of a subject {text[:40]!r} the answer was {told(answer)} (CWE-74)"
 
     def test_it_does_not_hold_the_event_loop(self, opened: Opened, permitted: PolicyInput) -> None:

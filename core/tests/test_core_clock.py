@@ -1,0 +1,70 @@
+"""How long we wait."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from cambist import Unavailable
+from cambist.clock import within
+from cambist.errors import DeadlineExceeded
+from cambist.testing import MovableClock
+
+
+async def test_work_that_ends_in_time_is_left_alone() -> None:
+    async with within(5, "the work"):
+        await asyncio.sleep(0)
+
+
+async def test_work_that_takes_too_long_is_refused_by_name() -> None:
+    with pytest.raises(DeadlineExceeded) as refused:
+        async with within(0.01, "the work"):
+            await asyncio.sleep(5)
+    assert refused.value.facts == {"what": "the work", "seconds": 0.01}
+    assert isinstance(refused.value, Unavailable)
+
+
+async def test_a_time_out_of_somebody_elses_is_not_ours() -> None:
+    with pytest.raises(TimeoutError) as raised:
+        async with within(5, "the work"):
+            raise TimeoutError("theirs")
+    assert str(raised.value) == "theirs"
+
+
+async def test_the_inner_deadline_is_told_before_the_outer_one() -> None:
+    with pytest.raises(DeadlineExceeded) as refused:
+        async with within(5, "outside"), within(0.01, "inside"):
+            await asyncio.sleep(5)
+    assert refused.value.facts["what"] == "inside"
+
+
+async def test_work_that_does_not_let_itself_be_ended_is_too_late_all_the_same() -> None:
+    async def stubborn() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(5)
+
+    with pytest.raises(DeadlineExceeded):
+        async with within(0.01, "the work"):
+            await stubborn()
+    await asyncio.sleep(0)  # and nothing of the cancellation is left behind
+
+
+async def test_who_hangs_up_is_cancelled_not_refused() -> None:
+    async def work() -> None:
+        async with within(5, "the work"):
+            await asyncio.sleep(5)
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_a_movable_clock_stands_until_it_is_moved() -> None:
+    clock = MovableClock(1000.0)
+    assert clock() == clock() == 1000.0
+    clock.move(1.5)
+    assert clock() == 1001.5

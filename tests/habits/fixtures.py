@@ -1,0 +1,38 @@
+"""A pytest plugin: each real part is a fixture of its name, for the tests of every distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from . import oidc
+from .oidc import OidcProvider, OidcProviderMock
+from .parts import program
+
+
+@pytest.fixture(scope="session")
+def opa() -> Path:
+    """The program `opa`."""
+    return program("opa")
+
+
+@pytest.fixture(scope="session")
+def curl() -> Path:
+    """The program `curl`."""
+    return program("curl")
+
+
+@pytest.fixture(scope="session")
+def oidc_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcProvider]:
+    """npm's oidc-provider, running: `issuer`, and `token(resource, scope)`."""
+    with oidc.oidc_provider(tmp_path_factory.mktemp("oidc-provider") / "log") as provider:
+        yield provider
+
+
+@pytest.fixture(scope="session")
+def oidc_provider_mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcProviderMock]:
+    """PyPI's oidc-provider-mock, running: `issuer`, and `id_token(audience, subject, **claims)`."""
+    with oidc.oidc_provider_mock(tmp_path_factory.mktemp("oidc-provider-mock") / "log") as provider:
+        yield provider
