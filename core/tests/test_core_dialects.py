@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -215,4 +216,4 @@ async def test_two_hundred_bad_requests_are_refused_in_under_ten_milliseconds_ea
             times.append(time.process_time() - began)
             assert 400 <= answered.status_code < 500
         assert len(running.records) >= 200
-    assert statistics.median(times) < 0.010
+    assert statistics.median(times) < (0.010 if sys.gettrace() is None else 0.1)  # what traces a run slows it down

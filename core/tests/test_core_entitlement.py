@@ -85,7 +85,8 @@ def test_never_more_than_asked_permitted_and_proven(q: PolicyInput, permit: Perm
 
     assert found.issued_at == int(NOW)
     assert 0 < found.lifetime <= q.zone.max_ttl
-    caps = [q.request.ttl or q.zone.ttl, permit.ttl, *(t.resource.ttl for t in q.targets if t.resource)]
+    usual = [t.resource.ttl if t.resource and t.resource.ttl else q.zone.ttl for t in q.targets]  # a resource says its own, else the zone
+    caps = [*([q.request.ttl] if q.request.ttl else usual), permit.ttl, *(t.resource.ttl for t in q.targets if t.resource)]
     caps += [30] if q.request.execution else []
     assert all(found.lifetime <= cap for cap in caps if cap is not None)
     assert all(found.expires_at <= p.expires_at for p in (q.subject, q.actor) if p is not None)

@@ -114,6 +114,7 @@ class Outer(Shape):
     things: tuple[Inner, ...] = Field((), description="Several.")
     named: dict[str, Inner] = Field(default_factory=dict, description="By name.")
     one: Inner | None = Field(None, description="One.")
+    some: tuple[Inner, ...] | None = Field(None, min_length=1, description="At least one.")
 
 
 def test_an_unknown_key_is_suggested_wherever_it_stands() -> None:
@@ -128,6 +129,14 @@ def test_an_unknown_key_is_suggested_wherever_it_stands() -> None:
         "plugins.p.thing: unknown; did you mean things?",
     ]
     assert suggestion("x", []) == ""
+
+
+def test_that_too_few_are_left_is_told_only_where_nothing_else_is_wrong_with_them() -> None:
+    for some, said in (([], "some: Tuple should have at least 1 item after validation, not 0"), ([{"colour": 5}], "some.0.colour: ")):
+        told: list[str] = []
+        assert validated(Outer, {"some": some}, "", told) is None
+        assert len(told) == 1
+        assert told[0].startswith(said)
 
 
 def test_a_table_that_is_none_is_told_by_its_path() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from contextlib import suppress
 from typing import Any
@@ -23,7 +24,7 @@ from cambist.errors import (
 from cambist.wire.call import Call
 from cambist.wire.parameters import FORM, JSON, REPEATABLE, Parameters, media_type, parameters
 
-NAMES = st.text(st.characters(codec="utf-8"), min_size=1)
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp")), min_size=1)
 VALUES = st.text(st.characters(codec="utf-8"))
 
 
@@ -38,10 +39,16 @@ def test_whatever_bytes_come_they_are_read_or_refused_as_malformed(body: bytes) 
             assert isinstance(parameters(kind, body).values, dict)
 
 
-@given(st.dictionaries(NAMES.filter(lambda name: name not in REPEATABLE), VALUES, max_size=20))
+@given(st.dictionaries(NAMES.filter(lambda name: name not in REPEATABLE and name.isprintable()), VALUES, max_size=20))
 def test_a_well_formed_form_is_read_as_the_standard_library_reads_it(sent: dict[str, str]) -> None:
     body = urlencode(sent)
     assert form(body.encode()) == dict(parse_qsl(body, keep_blank_values=True, strict_parsing=bool(sent))) == sent
+
+
+@pytest.mark.parametrize("name", ["%00scope", "sco%0Ape", "scope%E2%80%A8"])
+def test_a_name_with_control_characters_is_refused_and_not_taken_for_an_unknown_one(name: str) -> None:
+    with pytest.raises(Malformed, match="control characters"):
+        form(f"{name}=read".encode())
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(REPEATABLE)), VALUES), max_size=20))
@@ -76,6 +83,8 @@ def test_a_repeated_name_that_is_not_a_plain_word_is_not_said_back() -> None:
         ("a=é".encode("latin-1"), "percent-encoded"),
         ("grant_type=x".encode("utf-16"), "percent-encoded"),
         (b"\x1f\x8b\x08\x00AAAA", "percent-encoded"),
+        (b"%00=1", "control characters"),
+        (b"a%0Ab=1", "control characters"),
     ],
 )
 def test_bytes_that_decoders_repair_are_refused(body: bytes, said: str) -> None:
@@ -88,11 +97,8 @@ def test_a_semicolon_separates_nothing_and_brackets_make_no_list() -> None:
 
 
 def test_a_plus_is_a_space_and_an_encoded_plus_is_a_plus() -> None:
-    assert form(b"a=1+2%2B3&b&c=") == {"a": "1 2+3", "b": "", "c": ""}
-
-
-def test_an_empty_body_has_no_parameters() -> None:
     assert form(b"") == {}
+    assert form(b"a=1+2%2B3&b&c=") == {"a": "1 2+3", "b": "", "c": ""}
 
 
 def test_a_hundred_parameters_are_read_and_one_more_is_refused() -> None:
@@ -119,7 +125,7 @@ def test_the_worst_body_is_refused_or_read_in_ten_milliseconds(body: bytes) -> N
         with suppress(Malformed):
             parameters(kind, body)
         times.append(time.process_time() - began)
-    assert statistics.median(times) < 0.010
+    assert statistics.median(times) < (0.010 if sys.gettrace() is None else 0.1)  # what traces a run slows it down
 
 
 @pytest.mark.parametrize(
@@ -209,7 +215,6 @@ def test_anything_else_is_no_lifetime(value: object) -> None:
 
 @pytest.mark.parametrize("value", ["{}", [], 5, True])
 def test_members_are_those_of_an_object(value: object) -> None:
-    assert Parameters({}).members("execution_scope") is None
     with pytest.raises(ParameterInvalid, match="must be an object"):
         Parameters({"execution_scope": value}).members("execution_scope")
 

@@ -96,6 +96,27 @@ def test_two_distributions_with_one_plugin_are_told_by_name(site: Site) -> None:
     assert only == "plugins.affirm: offered by more than one distribution: cambist-a, cambist-b"
 
 
+@pytest.mark.parametrize(
+    ("requires", "said"),
+    [
+        ("Requires-Dist: cambist<3,>=2\n", "cambist-affirm 2.1 was made for cambist <3,>=2, and this is cambist "),
+        ("Requires-Dist: Cambist ==0.9\n", "cambist-affirm 2.1 was made for cambist ==0.9, and this is cambist "),
+        ("", "cambist-affirm 2.1 does not say which cambist it was made for"),
+        ("Requires-Dist: cambist>=1,<2; extra == 'x'\n", "cambist-affirm 2.1 does not say which cambist it was made for"),
+    ],
+)
+def test_a_plugin_that_was_made_for_another_core_is_told_with_both_versions(site: Site, requires: str, said: str) -> None:
+    site.install("cambist-affirm", "affirm", POLICY, requires)
+    (only,) = shut(affirm={})
+    assert only.startswith(f"plugins.affirm: {said}")
+
+
+def test_the_operators_interrupt_is_not_a_plugin_that_cannot_load(site: Site) -> None:
+    site.install("cambist-slow", "slow", "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        enabled({"slow": "plugins.slow"}, Installed())
+
+
 def test_every_plugin_that_cannot_load_is_told_at_once(site: Site) -> None:
     site.install("cambist-broken", "broken", "1 / 0")
     assert [line.partition(":")[0] for line in shut(broken={}, missing={})] == ["plugins.broken", "plugins.missing"]
@@ -144,6 +165,18 @@ async def test_what_does_not_fit_its_seam_keeps_it_shut_by_name() -> None:
     assert refused.value.problems == [
         "plugins.odd: plugin odd cannot open: TypeError: cambist_policies offered a object, which is no Policy"
     ]
+
+
+async def test_a_hook_that_offers_without_end_keeps_it_shut() -> None:
+    class Endless:
+        @hookimpl
+        def cambist_policies(self, host: ZoneHost) -> Iterator[Policy]:
+            while True:
+                yield AllowAll()
+
+    with pytest.raises(DidNotStart, match="plugin endless cannot open: ValueError: cambist_policies offers without end"):
+        async with open_sts({}, modules={"endless": Endless()}):
+            pass
 
 
 async def test_a_hook_that_offers_nothing_offers_nothing() -> None:

@@ -124,6 +124,47 @@ async def test_a_policy_that_breaks_its_promise_is_a_fault_of_its_plugin(says: o
     assert refused.value.plugin == "saying"
 
 
+@pytest.mark.parametrize(
+    ("kind", "members"),
+    [
+        (Permit, {"scope": "read"}),
+        (Permit, {"scope": frozenset({1})}),
+        (Permit, {"ttl": 0}),
+        (Permit, {"ttl": True}),
+        (Permit, {"ttl": 1.5}),
+        (Permit, {"multi_audience": 1}),
+        (Permit, {"claims": [("a", 1)]}),
+        (Permit, {"claims": {1: "a"}}),
+        (Permit, {"claims": {"a": object()}}),
+        (Deny, {"reasons": "no"}),
+        (Deny, {"said": (1,)}),
+        (Deny, {"targets": ["x"]}),
+    ],
+)
+async def test_an_answer_that_is_not_what_it_seems_is_none(kind: Any, members: dict[str, Any]) -> None:
+    """A text in place of a set of scopes would allow every part of itself."""
+    with pytest.raises(PluginFault):
+        await ask(Saying(kind(**members)), question())
+
+
+async def test_the_claims_that_are_signed_are_a_copy_that_nobody_holds() -> None:
+    claims: dict[str, Any] = {"team": ["a"]}
+    answered = await ask(Saying(Permit(claims=claims)), question())
+    claims["team"].append("b")
+    assert isinstance(answered, Permit)
+    assert answered.claims == {"team": ["a"]}
+
+
+async def test_a_policy_does_not_change_what_it_is_asked() -> None:
+    class Widening(Saying):
+        async def decide(self, question: PolicyInput) -> Answer:
+            object.__setattr__(question.request, "scope", ("admin",))
+            return Permit()
+
+    with pytest.raises(PluginFault, match="plugin"):
+        await ask(Widening(None), question())
+
+
 async def test_a_policy_that_cannot_decide_says_so() -> None:
     down = Unavailable(what="opa")
     with pytest.raises(Unavailable) as refused:

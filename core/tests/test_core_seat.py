@@ -133,6 +133,28 @@ async def test_the_failure_of_what_runs_beside_is_visible(caplog: pytest.LogCapt
     assert "beside: watch ended" in caplog.text
 
 
+async def test_what_would_end_the_process_ends_its_own_task(caplog: pytest.LogCaptureFixture) -> None:
+    async def leaves() -> None:
+        raise SystemExit(3)
+
+    async with open_sts({}, modules={"beside": Beside(leaves)}) as running:
+        await asyncio.sleep(0.01)
+        assert (await running.sts.ready())["beside: watch"] == "stopped"
+    assert "beside: watch ended" in caplog.text
+
+
+async def test_the_tables_of_all_plugins_can_be_asked_for_by_their_paths() -> None:
+    class Painted(AllowAll):
+        @hookimpl
+        def cambist_policies(self, host: ZoneHost) -> Iterator[Policy]:
+            host.settings(Table)
+            yield self
+
+    tables = {"painted": {"colour": "blue"}}
+    async with open_sts({"plugins": tables, "zones": {"b": {}}}, modules={"painted": Painted()}) as running:
+        assert dict(running.sts.claims) == {"plugins.painted": Table(colour="blue"), "zones.b.plugins.painted": Table()}
+
+
 @pytest.mark.row("F-ready")
 async def test_what_has_done_its_work_is_well() -> None:
     async def done() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from cambist import DidNotStart, Policy, Shape, ZoneHost, hookimpl
+from cambist import DidNotStart, Host, Observer, Policy, Shape, Store, ZoneHost, hookimpl
 from cambist.keys import EphemeralKeys
 from cambist.store import MemoryStore
 from cambist.testing import AllowAll, Forge, MovableClock, Scripted, open_sts
@@ -114,6 +114,54 @@ async def test_each_zone_has_its_own_table() -> None:
     zones = {"b": {"plugins": {"painted": {"colour": "blue"}}}}
     async with open_sts({"plugins": {"painted": {"colour": "red"}}, "zones": zones}, modules={"painted": painted}):
         assert painted.seen == ["red", "blue"]
+
+
+async def test_the_table_of_what_keeps_is_checked_with_the_others() -> None:
+    class Stores:
+        @hookimpl
+        def cambist_stores(self, host: Host) -> Iterator[Store]:
+            host.settings(Table)
+            yield MemoryStore(MovableClock())
+
+    document = {"plugins": {"stores": {"colour": 5}, "trusting": {"x": 1}}}
+    assert await shut(document, stores=Stores(), trusting=Trusting(forge())) == [
+        "plugins.stores.colour: Input should be a valid string",
+        "plugins.trusting.x: plugin trusting takes no settings",
+    ]
+
+
+@pytest.mark.parametrize("hook", ["cambist_stores", "cambist_observers", "cambist_policies"])
+async def test_a_table_is_claimed_when_one_of_the_hooks_of_its_plugin_asks_for_it(hook: str) -> None:
+    class Several(AllowAll):
+        required = False
+
+        async def observe(self, record: object) -> None:
+            return None
+
+        def _asks(self, mine: str, host: Host) -> None:
+            if mine == hook:
+                assert host.settings(Table).colour == "red"
+
+        @hookimpl
+        def cambist_stores(self, host: Host) -> Iterator[Store]:
+            self._asks("cambist_stores", host)
+            yield MemoryStore(MovableClock())
+
+        @hookimpl
+        def cambist_observers(self, host: Host) -> Iterator[Observer]:
+            self._asks("cambist_observers", host)
+            yield self
+
+        @hookimpl
+        def cambist_policies(self, host: ZoneHost) -> Iterator[Policy]:
+            self._asks("cambist_policies", host)
+            yield self
+
+    async with open_sts({"plugins": {"several": {"colour": "red"}}}, modules={"several": Several()}) as running:
+        assert list(running.sts.claims) == ["plugins.several"]
+    assert await shut({"plugins": {"several": {"colour": 5}}}, several=Several()) == [
+        "plugins.several.colour: Input should be a valid string"
+    ]
 
 
 async def test_what_keeps_has_its_table_at_the_top_level() -> None:

@@ -165,5 +165,11 @@ def test_whether_an_application_can_be_anybody_is_seen() -> None:
     assert problem(applications={"ci": {"secret_hash": ""}}) == "applications.ci.secret_hash: String should have at least 1 character"
 
 
+@pytest.mark.parametrize("secret", ["hunter2", "$2b$12$abc", "$argon2i$v=19$m=8,t=1,p=1$AAAA$AAAA", " $argon2id$"])
+def test_a_secret_that_is_no_argon2id_hash_is_told_and_not_shown(secret: str) -> None:
+    told = problem(applications={"ci": {"secret_hash": secret}})
+    assert told == "applications.ci.secret_hash: must be an Argon2id hash, as `cambist hash-secret` prints it"
+
+
 def test_what_was_sent_is_not_in_what_is_told() -> None:
     assert "hunter2" not in problem(applications={"ci": {"secret_hash": HASH, "algorithms": "hunter2"}})

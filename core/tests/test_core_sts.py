@@ -129,6 +129,8 @@ async def test_many_first_requests_open_a_zone_once() -> None:
     log: list[str] = []
     issuer = forge()
     async with open_sts(ZONES, modules={"all": Judging(log), "trusting": Trusting(issuer)}) as running:
+        opened = await asyncio.gather(*(running.sts.zones.named("b") for _ in range(10)))
+        assert opened == [opened[0]] * 10
         assert set(await asyncio.gather(*(ask(running, issuer, "b") for _ in range(10)))) == {(200, None)}
     assert log == ["+b", "-b"]
 

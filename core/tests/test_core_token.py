@@ -9,9 +9,9 @@ from cambist import Permit
 from cambist.compact import Compact, base64url
 from cambist.entitlement import Entitlement
 from cambist.errors import TokenTooLarge, Unavailable
-from cambist.keys import EphemeralKeys
+from cambist.keys import EphemeralKeys, SigningKey
 from cambist.testing import MovableClock, question
-from cambist.token import MAX_TOKEN, MintedToken, mint
+from cambist.token import MAX_TOKEN, MintedToken, draft, mint
 from cambist.zone import Zone
 
 ZONE = Zone(issuer="https://sts.example.test")
@@ -19,14 +19,18 @@ ZONE = Zone(issuer="https://sts.example.test")
 
 async def minted(**claims: object) -> MintedToken:
     ruling = Entitlement.narrowest(question(), Permit(claims=claims))
-    return await mint(ZONE, ruling, await EphemeralKeys(MovableClock()).signing("default"), "d-1")
+    return await signed(ruling, await EphemeralKeys(MovableClock()).signing("default"))
+
+
+async def signed(ruling: Entitlement, key: SigningKey) -> MintedToken:
+    return await mint(draft(ZONE, ruling, key, "d-1"), key, "d-1")
 
 
 async def test_a_token_is_typed_and_names_its_key_and_no_more() -> None:
     """AT-01."""
     keys = EphemeralKeys(MovableClock())
     ruling = Entitlement.narrowest(question(), Permit())
-    token = await mint(ZONE, ruling, await keys.signing("default"), "d-1")
+    token = await signed(ruling, await keys.signing("default"))
     compact = Compact.parse(token.token)
     (published,) = await keys.published("default")
     assert compact.header == {"alg": "ES256", "kid": published["kid"], "typ": "at+jwt"}
@@ -58,7 +62,7 @@ async def test_a_key_that_does_not_sign_is_unavailable() -> None:
             raise Unavailable(what="the key", cause="gone")
 
     with pytest.raises(Unavailable):
-        await mint(ZONE, Entitlement.narrowest(question(), Permit()), Broken(), "d-1")
+        await signed(Entitlement.narrowest(question(), Permit()), Broken())
 
 
 async def test_claims_are_one_json_object() -> None:

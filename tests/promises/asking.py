@@ -75,7 +75,11 @@ subjects = st.one_of(
     st.tuples(st.sampled_from([str(number) for number in range(len(WRONG))]), st.just(GOOD[0])),
 )
 parameters = st.fixed_dictionaries(
-    {"audience": st.sampled_from((API, API, API, BOOKS, BOOKS, [API, OTHER], [API, BOOKS], "no-such-thing", "https://a.example.test/#here"))},
+    {
+        "audience": st.sampled_from(
+            (API, API, API, BOOKS, BOOKS, [API, OTHER], [API, BOOKS], "no-such-thing", "https://a.example.test/#here")
+        )
+    },
     optional={
         "scope": st.sampled_from(("read", "read write", "rea admin", "pay:read", "read  write", "")),
         "ttl_seconds": st.sampled_from((1, 30, 600, 3600, 3601, -1)),

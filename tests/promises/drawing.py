@@ -17,7 +17,7 @@ from cambist.testing import ISSUER, question
 from cambist.testing.clock import NOON
 from cambist.zone import TOKEN_EXCHANGE, Resource, Zone
 
-pure = settings(max_examples=120, deadline=None)
+pure = settings(max_examples=100, deadline=None)
 """For what touches nothing."""
 
 SCOPES = ("read", "write", "admin", "rea", "pay:read", "PAY:read")
@@ -52,7 +52,7 @@ answers: st.SearchStrategy[Answer] = permits | stricter_permits | denials
 
 
 @st.composite
-def proofs(draw: st.DrawFn, ending: st.SearchStrategy[float] = ends, **more: Any) -> Proven:
+def proofs(draw: st.DrawFn, /, ending: st.SearchStrategy[float] = ends, **more: Any) -> Proven:
     """A verified credential, with bounds of every kind."""
     once = draw(perhaps_seconds)
     known: dict[str, Any] = {
@@ -91,7 +91,7 @@ def zones(draw: st.DrawFn) -> Zone:
 
 
 @st.composite
-def questions(draw: st.DrawFn, ending: st.SearchStrategy[float] = ends) -> PolicyInput:
+def questions(draw: st.DrawFn, /, ending: st.SearchStrategy[float] = ends) -> PolicyInput:
     """Everything that can be asked and proved, as it would be put before a policy. Few of them are hopeless."""
     zone, request = draw(zones()), draw(requests())
     subject = draw(proofs(ending))

@@ -98,8 +98,9 @@ def _expiry(question: PolicyInput, permit: Permit) -> int:
     zone, request, now = question.zone, question.request, int(question.now)
     if request.ttl is not None and request.ttl > zone.max_ttl:
         raise LifetimeAboveCap(f"the cap is {zone.max_ttl} seconds", expected=zone.max_ttl, seen=request.ttl)
-    lifetimes = [request.ttl if request.ttl is not None else zone.ttl, zone.max_ttl]
-    lifetimes += [target.resource.ttl for target in question.targets if target.resource and target.resource.ttl]
+    declared = [target.resource.ttl for target in question.targets if target.resource and target.resource.ttl]
+    usual = min(declared) if len(declared) == len(question.targets) else min([zone.ttl, *declared])
+    lifetimes = [usual if request.ttl is None else request.ttl, zone.max_ttl, *declared]
     lifetimes += [permit.ttl] if permit.ttl is not None else []
     lifetimes += [zone.execution_ttl] if request.execution else []
     ends = [proven.expires_at for proven in _bounding(question) if not math.isinf(proven.expires_at)]

@@ -16,7 +16,7 @@ from .possession import possessed
 from .request import ExchangeRequest
 from .spend import spend
 from .target import targets
-from .token import MintedToken, mint
+from .token import MintedToken, draft, mint
 from .trace import Trace
 
 
@@ -52,7 +52,8 @@ async def consider(zone: OpenZone, request: ExchangeRequest, trace: Trace) -> En
 
 
 async def fulfil(zone: OpenZone, ruling: Entitlement, trace: Trace) -> MintedToken:
-    """Key, spend, mint, in this order: a dead key store burns nothing."""
+    """Key, draft, spend, mint, in this order: neither a dead key store nor a token that nobody would take burns anything."""
     key = await trace.step("key", zone.keys.signing(zone.zone.id))
+    drafted = trace.saw("draft", draft(zone.zone, ruling, key, trace.decision_id))
     await trace.step("spend", spend(zone.store, ruling.marks))
-    return await trace.step("mint", mint(zone.zone, ruling, key, trace.decision_id))
+    return await trace.step("mint", mint(drafted, key, trace.decision_id))

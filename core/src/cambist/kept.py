@@ -11,7 +11,7 @@ from joserfc.jws import JWSRegistry
 from .audit import Observer, Record
 from .clock import within
 from .errors import PluginFault
-from .fence import fenced
+from .fence import fenced, is_its_own
 from .jwk import PRIVATE, KeySet
 from .keys import KeyStore, Rotation, SigningKey
 from .store import Mark, Store
@@ -126,7 +126,9 @@ class KeptObserver:
     def required(self) -> bool:
         try:
             return bool(self.observer.required)
-        except Exception:
+        except BaseException as error:
+            if not is_its_own(error):
+                raise
             return True
 
     async def observe(self, record: Record) -> None:

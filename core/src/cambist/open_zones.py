@@ -143,7 +143,9 @@ class OpenZones:
         except (ValueError, Refusal) as error:
             yield f"{where}: {_facts(error)}"
         names = [policy.name for _, policy in offers.policies]
-        if zone.policy is None and len(names) != 1:
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            yield f"{where}: policy: {twice!r} is offered by {' and by '.join(p for p, policy in offers.policies if policy.name == twice)}"
+        elif zone.policy is None and len(names) != 1:
             yield f"{where}: policy: {'no policy backend is enabled' if not names else 'choose one of ' + ', '.join(names)}"
         elif zone.policy is not None and names.count(zone.policy) != 1:
             yield f"{where}: policy: {zone.policy!r} is not one of the enabled policy backends ({', '.join(names) or 'none'})"

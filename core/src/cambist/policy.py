@@ -115,8 +115,8 @@ async def ask(policy: Policy, question: PolicyInput) -> Answer:
     bounds = _bounds(question)
     with fenced(policy.name):
         answer = _sound(policy.name, await policy.decide(question))
-    if _bounds(question) != bounds:
-        raise PluginFault(policy.name, "it changed what it was asked")
+        if _bounds(question) != bounds:
+            raise PluginFault(policy.name, "it changed what it was asked")
     return answer
 
 

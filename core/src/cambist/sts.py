@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -76,17 +76,18 @@ class Sts:
         stack.push_async_callback(self._cancel)
         problems: list[str] = []
         storing, self.store = await self._one(stack, "cambist_stores", "store", MemoryStore(self.clock), problems)
-        signing, self.keys = await self._one(stack, "cambist_keystores", "keys", EphemeralKeys(self.clock), problems)
+        signer, self.keys = await self._one(stack, "cambist_keystores", "keys", EphemeralKeys(self.clock), problems)
         observers = [KeptObserver(name, offer) for name, offer in await self._kept_by(stack, "cambist_observers", problems)]
         self.ledger = Ledger((*observers, *self._extra), self.clock)
         self.zones = OpenZones(
             settings=self.settings,
             plugins=self.plugins,
             ground=self._ground,
-            keys=KeptKeys(signing, self.keys),
+            keys=KeptKeys(signer, self.keys),
             store=KeptStore(storing, self.store),
         )
         problems += self.zones.problems()
+        problems += list(self._unclaimed(problems))
         if problems:
             raise DidNotStart(problems)
         stack.push_async_callback(self.zones.close)
@@ -125,8 +126,16 @@ class Sts:
                 if not is_its_own(error):
                     raise
                 seat.problems.append(f"plugins.{name}: plugin {name} cannot open: {told(error)}")
-            problems += seat.problems or seat.unclaimed()
+            problems += seat.problems
         return offers
+
+    def _unclaimed(self, problems: Sequence[str]) -> Iterator[str]:
+        """Keys in the tables of what keeps that none of its hooks asked for. What else is wrong with a plugin is told first."""
+        for name, table in self.settings.zones["default"].plugins.items():
+            path = f"plugins.{name}"
+            told = any(problem.startswith((f"{path}:", f"{path}.")) for problem in problems)
+            if self.plugins.by_name[name].keeps and path not in self._ground.claims and not told:
+                yield from (f"{path}.{key}: plugin {name} takes no settings" for key in table)
 
     @property
     def claims(self) -> Mapping[str, Shape]:

@@ -17,6 +17,10 @@ from .zone import Zone
 MAX_TOKEN = 4096
 """Bytes: more does not pass the header limits of resource servers (AT-11)."""
 
+SIGNATURE = {"ES256": 64, "ES384": 96, "ES512": 132, "EdDSA": 64, "Ed25519": 64}
+RSA_SIGNATURE = 512
+"""Bytes of a signature: of those of one size, and of the longest RSA key that signs here (4,096 bits)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MintedToken:
@@ -30,22 +34,37 @@ class MintedToken:
     scope: tuple[str, ...]
 
 
-async def mint(zone: Zone, entitlement: Entitlement, key: SigningKey, decision_id: str) -> MintedToken:
-    """The decision's id becomes the transaction's, unless the subject brought one.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A token but for its signature: what can be refused about it has been, before anything is spent for it."""
 
-    Raises Unavailable when the key does not sign, TokenTooLarge when nobody would take it.
+    signing_input: str
+    token_id: str
+    entitlement: Entitlement
+
+
+def draft(zone: Zone, entitlement: Entitlement, key: SigningKey, decision_id: str) -> Draft:
+    """The decision's id becomes the transaction's, unless the subject brought one. Pure, but for the token's own random id.
+
+    Raises TokenTooLarge when nobody would take it, IdentifierTooLong when somebody cannot be named.
     """
     claims = access_token(zone, entitlement, decision_id)
     header = {"alg": key.alg, "kid": key.kid, "typ": AT_JWT}
-    signed = f"{encode(msgspec.json.encode(header))}.{encode(msgspec.json.encode(claims))}"
-    token = f"{signed}.{encode(await key.sign(signed.encode()))}"
-    if len(token) > MAX_TOKEN:
-        raise TokenTooLarge(size=len(token))
+    signing_input = f"{encode(msgspec.json.encode(header))}.{encode(msgspec.json.encode(claims))}"
+    size = len(signing_input) + 1 + len(encode(bytes(SIGNATURE.get(key.alg, RSA_SIGNATURE))))
+    if size > MAX_TOKEN:
+        raise TokenTooLarge(size=size)
+    return Draft(signing_input=signing_input, token_id=claims["jti"], entitlement=entitlement)
+
+
+async def mint(draft: Draft, key: SigningKey, decision_id: str) -> MintedToken:
+    """Sign it. Raises Unavailable when the key does not."""
+    signature = await key.sign(draft.signing_input.encode())
     return MintedToken(
-        token=token,
-        token_id=claims["jti"],
+        token=f"{draft.signing_input}.{encode(signature)}",
+        token_id=draft.token_id,
         decision_id=decision_id,
-        issued_token_type=entitlement.issued_token_type,
-        expires_in=entitlement.lifetime,
-        scope=entitlement.scope,
+        issued_token_type=draft.entitlement.issued_token_type,
+        expires_in=draft.entitlement.lifetime,
+        scope=draft.entitlement.scope,
     )

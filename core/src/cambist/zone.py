@@ -49,7 +49,9 @@ class Resource(Shape):
     """A target that tokens can be issued for; its key in the settings is its identifier."""
 
     scopes: tuple[str, ...] | None = Field(None, description="Scopes that exist at this resource; absent: any.")
-    ttl: int | None = Field(None, gt=0, description="Lifetime of its tokens, in seconds; absent: the zone's.")
+    ttl: int | None = Field(
+        None, gt=0, description="The lifetime of its tokens, and the most that may be asked for, in seconds; absent: as in the zone."
+    )
     owner: str | None = Field(None, description="The application whose resource this is: it may exchange tokens that were issued for it.")
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .service import ISSUER as ISSUER
     from .service import Running as Running
     from .service import open_sts as open_sts
+    from .trusting import Trusting as Trusting
 
 _HOMES = {
     "changes": ("small_changes",),
@@ -36,6 +37,7 @@ _HOMES = {
     "policies": ("AllowAll", "Scripted"),
     "questions": ("question",),
     "service": ("ISSUER", "Running", "open_sts"),
+    "trusting": ("Trusting",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from .. import strictjson
 from ..errors import Malformed, MediaTypeUnsupported, ParameterInvalid, ParameterMissing, ParameterRepeated, TargetInvalid
@@ -22,7 +23,8 @@ MAX_TARGETS = 100
 FROM_FILES = frozenset({"subject_token", "actor_token", "client_assertion", "client_secret"})
 """Four large SDKs send a token file with its last newline. Of every other value whitespace is a part (TX-01)."""
 
-_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})|%")
+_STRAY = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_TARGET = re.compile(rb"(?:^|&)(?:resource|audience)=")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -108,10 +110,12 @@ def _form(body: bytes) -> Parameters:
     values: dict[str, Any] = {}
     pairs = body.split(b"&") if body else []
     if len(pairs) > MAX_PARAMETERS:
-        raise _too_many(pairs)
+        raise _too_many(body, len(pairs))
     for pair in pairs:
         name, _, value = pair.partition(b"=")
         key, text = _decoded(name), _decoded(value)
+        if _CONTROL.search(key):
+            raise Malformed("the name of a parameter holds control characters")
         if key in REPEATABLE:
             values.setdefault(key, []).append(text)
         elif key in values:
@@ -121,10 +125,9 @@ def _form(body: bytes) -> Parameters:
     return Parameters(values)
 
 
-def _too_many(pairs: list[bytes]) -> Malformed:
+def _too_many(body: bytes, pairs: int) -> Malformed:
     """Before anything is decoded: fifty thousand pairs take a tenth of a second."""
-    named = sum(pair.startswith((b"resource=", b"audience=")) for pair in pairs)
-    if len(pairs) - named <= MAX_PARAMETERS:
+    if pairs - len(_TARGET.findall(body)) <= MAX_PARAMETERS:
         return TargetInvalid("too many targets", expected=MAX_TARGETS)
     return Malformed("too many parameters", expected=MAX_PARAMETERS)
 
@@ -132,16 +135,12 @@ def _too_many(pairs: list[bytes]) -> Malformed:
 def _decoded(raw: bytes) -> str:
     if not raw.isascii():
         raise Malformed("the form has bytes that should be percent-encoded")
+    if _STRAY.search(raw):
+        raise Malformed("the form has a % that encodes nothing")
     try:
-        return _PERCENT.sub(_byte, raw.replace(b"+", b" ")).decode("utf-8")
+        return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed("the form is not UTF-8") from error
-
-
-def _byte(found: re.Match[bytes]) -> bytes:
-    if found[1] is None:
-        raise Malformed("the form has a % that encodes nothing")
-    return bytes([int(found[1], 16)])
 
 
 def _shown(name: str) -> str:

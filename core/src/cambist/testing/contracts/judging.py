@@ -7,6 +7,7 @@ import traceback
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from ...clock import Clock
 from ...credential import Credential, Role
@@ -16,6 +17,7 @@ from ...identity import Proven
 from ...validator import Seated, Takers, Validator
 from .patience import PATIENCE, HeldForEver, bounded, shortest_hold
 
+OURS = Path(__file__).parents[2]
 LONG = 1024 * 1024
 """Longer than what a zone lets through: who is guarded well is still not to fall over it."""
 
@@ -101,5 +103,6 @@ def _fault(fault: PluginFault) -> str:
         return f"a fault of the plugin ({fault.facts.get('cause')}): cambist.Proven says what each of its members must be"
     if isinstance(cause, HeldForEver):
         return str(cause)
-    where = next((f" in line {frame.lineno} of {frame.filename}" for frame in traceback.extract_tb(cause.__traceback__)[1:]), "")
+    theirs = (frame for frame in traceback.extract_tb(cause.__traceback__) if not Path(frame.filename).is_relative_to(OURS))
+    where = next((f" in line {frame.lineno} of {frame.filename}" for frame in theirs), "")
     return f"a fault of the plugin ({cause!r}{where}): raise cambist.Rejected for a bad credential, and nothing else"

@@ -167,8 +167,9 @@ class KeyStoreContract:
         """A key store that guesses publishes keys that nobody signs with, or signs with keys that nobody knows."""
 
         async def story(keys: KeyStore, _: MovableClock) -> None:
-            for ask in (keys.signing, keys.published, keys.rotate):
-                await says_so(ask.__name__, ask("default"))
+            await says_so("signing", keys.signing("default"))
+            await says_so("published", keys.published("default"))
+            await says_so("rotate", keys.rotate("default"))
 
         for opened in cut_off:
             _with(opened, story)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ Opened = Callable[[MovableClock], AbstractAsyncContextManager[Observer]]
 Story = Callable[[Running, Forge, Observer], Coroutine[Any, Any, None]]
 FOREIGN = "https://issuer.example.test"
 TARGET = "https://api.example.test"
-SECRET = "the application's own secret"
+SECRET = "the-secret-of-an-application"
 HOSTILE = ('x"}\n{"outcome":"permitted"', "x\r\nx", "\u2028", "\x1b[31m", "y" * 1000)
 
 
@@ -127,6 +128,12 @@ async def _record() -> Record:
         return running.records[0]
 
 
+@cache
+def _hashed() -> str:
+    """Once, for it is slow on purpose."""
+    return hash_secret(SECRET)
+
+
 def _with(opened: Opened, story: Story) -> None:
     async def run() -> None:
         async with _running(opened) as (running, forge, observer):
@@ -139,7 +146,7 @@ def _with(opened: Opened, story: Story) -> None:
 async def _running(opened: Opened) -> AsyncIterator[tuple[Running, Forge, Observer]]:
     clock = MovableClock()
     forge = Forge(FOREIGN, ISSUER, clock)
-    settings = {"authenticates": [JWT], "applications": {"shop": {"secret_hash": hash_secret(SECRET)}}}
+    settings = {"authenticates": [JWT], "applications": {"shop": {"secret_hash": _hashed()}}}
     async with opened(clock) as observer:
         modules = {"trusting": Trusting(forge), "observer": OfferedObserver(observer)}
         async with open_sts(settings, modules=modules, clock=clock) as running:

@@ -26,4 +26,5 @@ def keeps(thing: object, text: str) -> bool:
         if (isinstance(found, str) and text in found) or (isinstance(found, bytes | bytearray) and raw in found):
             return True
         ahead += gc.get_referents(found)
+        ahead += found if isinstance(found, dict) else ()  # the collector passes over keys that are texts
     return False

@@ -19,7 +19,7 @@ from ...credential import Credential, Role
 from ...errors import Unavailable
 from ...identity import Proven
 from ...validator import Validator
-from ..changes import small_changes
+from ..changes import plain_changes, small_changes
 from ..clock import MovableClock
 from ..service import ISSUER, open_sts
 from .judging import LONG, Judge, everything, is_refused, told
@@ -119,7 +119,14 @@ class ValidatorContract:
     @given(data=st.data())
     def test_every_small_change_to_a_good_credential_is_refused(self, data: st.DataObject, judge: Judge, good: Credential) -> None:
         """What is signed is what is read, all of it: one credential has one spelling."""
-        changed = data.draw(small_changes(good.token))
+        self._check_change(judge, good, data.draw(small_changes(good.token)))
+
+    def test_no_plain_change_to_a_good_credential_is_overlooked(self, judge: Judge, good: Credential) -> None:
+        """The same, for what is changed by chance too rarely: case, whitespace, and whatever stands between two parts."""
+        for changed in dict.fromkeys(plain_changes(good.token)):
+            self._check_change(judge, good, changed)
+
+    def _check_change(self, judge: Judge, good: Credential, changed: str) -> None:
         if not self.is_twin(good.token, changed):
             outcome = judge.outcome(replace(good, token=changed))
             assert is_refused(outcome), f"a changed credential was {told(outcome)}: {changed!r} (CWE-345: what is signed is what is read)"

@@ -1,0 +1,199 @@
+"""What opens slowly, badly, or only sometimes: it keeps itself shut and nobody else, and what passes through it is not swallowed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cambist import DidNotStart, Host, Policy, Store, ZoneHost, hookimpl
+from cambist.errors import Unavailable, ZoneUnknown
+from cambist.store import MemoryStore
+from cambist.testing import AllowAll, MovableClock, open_sts
+
+
+class Moody(AllowAll):
+    """A policy that opens, closes and pings as the test says. It is its own plugin module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hook: Any = lambda: None
+        self.opens: Any = lambda: None
+        self.closes: Any = lambda: None
+        self.pings: Any = lambda: None
+        self.asked = []
+
+    @hookimpl
+    def cambist_policies(self, host: ZoneHost) -> Iterator[Policy]:
+        self.hook()
+        yield self
+
+    async def __aenter__(self) -> None:
+        await _done(self.opens)
+
+    async def __aexit__(self, *error: object) -> None:
+        await _done(self.closes)
+
+    async def ping(self) -> None:
+        await _done(self.pings)
+
+
+async def _done(does: Any) -> None:
+    found = does()
+    if asyncio.iscoroutine(found):
+        await found
+
+
+def raises(error: BaseException) -> Any:
+    def does() -> None:
+        raise error
+
+    return does
+
+
+async def test_a_zone_that_did_not_open_is_not_tried_again_at_each_request() -> None:
+    clock, moody, tried = MovableClock(), Moody(), []
+
+    def opens() -> None:
+        tried.append(1)
+        raise OSError("locked")
+
+    moody.opens = opens
+    async with open_sts({}, modules={"moody": moody}, clock=clock) as running:
+        for _ in range(5):
+            with pytest.raises(Unavailable) as refused:
+                await running.sts.zones.named("default")
+            assert refused.value.facts["cause"] == "plugin moody cannot open: OSError: locked"
+        assert len(tried) == 1
+        clock.move(10)
+        moody.opens = lambda: None
+        assert (await running.sts.zones.named("default")).policy is moody
+
+
+async def test_a_zone_whose_plugin_stops_offering_refuses_with_its_problems() -> None:
+    moody = Moody()
+    async with open_sts({}, modules={"moody": moody}) as running:
+        moody.hook = raises(OSError("gone"))
+        with pytest.raises(Unavailable) as refused:
+            await running.sts.zones.named("default")
+    assert refused.value.facts["cause"] == ["plugins.moody: plugin moody cannot open: OSError: gone"]
+
+
+async def test_a_zone_that_hangs_while_it_opens_keeps_no_other_shut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cambist.open_zones.OPENING", 0.05)
+    moody = Moody()
+    async with open_sts({"zones": {"b": {}}}, modules={"moody": moody}) as running:
+        moody.opens = lambda: asyncio.sleep(60)
+        hanging = asyncio.ensure_future(running.sts.zones.named("b"))
+        await asyncio.sleep(0)
+        moody.opens = lambda: None
+        assert (await running.sts.zones.named("default")).zone.id == "default"
+        with pytest.raises(Unavailable) as refused:
+            await hanging
+    assert "it did not open within 0.05 seconds" in str(refused.value.facts["cause"])
+
+
+async def test_a_zone_that_is_not_declared_is_unknown() -> None:
+    async with open_sts({}) as running:
+        with pytest.raises(ZoneUnknown):
+            await running.sts.zones.named("nowhere")
+
+
+async def test_what_fails_to_close_is_told_and_the_rest_closes(caplog: pytest.LogCaptureFixture) -> None:
+    closed, moody = [], Moody()
+
+    def closes() -> None:
+        closed.append(1)
+        if len(closed) == 1:
+            raise OSError("stuck")
+
+    moody.closes = closes
+    async with open_sts({"zones": {"b": {}}}, modules={"moody": moody}) as running:
+        await running.sts.zones.named("default")
+        await running.sts.zones.named("b")
+    assert len(closed) == 2
+    assert "plugin moody did not close: OSError" in caplog.text
+
+
+async def test_what_runs_beside_and_will_not_end_is_told_and_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("cambist.sts.CLOSING", 0.02)
+    ends = asyncio.Event()
+
+    async def deaf() -> None:
+        while not ends.is_set():
+            try:
+                await ends.wait()
+            except asyncio.CancelledError:
+                continue
+
+    class Deaf(AllowAll):
+        @hookimpl
+        def cambist_stores(self, host: Host) -> Iterator[Store]:
+            host.background("deaf", deaf())
+            yield MemoryStore(MovableClock())
+
+    async with open_sts({}, modules={"deaf": Deaf()}):
+        await asyncio.sleep(0)
+    assert "deaf: deaf does not end" in caplog.text
+    ends.set()
+    await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("where", ["hook", "opens"])
+async def test_the_operators_interrupt_is_not_swallowed(where: str) -> None:
+    moody = Moody()
+    async with open_sts({}, modules={"moody": moody}) as running:
+        setattr(moody, where, raises(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            await running.sts.zones.named("default")
+        setattr(moody, where, lambda: None)
+        await running.sts.zones.named("default")
+        moody.pings = raises(KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            await running.sts.ready()
+        moody.closes = raises(KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            await running.sts.zones.close()
+
+
+async def test_an_interrupt_while_what_keeps_opens_is_not_swallowed() -> None:
+    class Stores:
+        @hookimpl
+        def cambist_stores(self, host: Host) -> Iterator[Store]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        async with open_sts({}, modules={"stores": Stores()}):
+            pass
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError(), OSError("x")])
+async def test_what_a_hook_raises_by_itself_keeps_it_shut(error: BaseException) -> None:
+    moody = Moody()
+    moody.hook = raises(error)
+    with pytest.raises(DidNotStart, match=f"plugin moody cannot open: {type(error).__name__}"):
+        async with open_sts({}, modules={"moody": moody}):
+            pass
+
+
+async def test_a_policy_without_a_name_that_can_be_chosen_keeps_it_shut() -> None:
+    moody = Moody()
+    moody.name = 5  # type: ignore[assignment]  # what a plugin offers can be anything
+    with pytest.raises(DidNotStart, match="its name is no text"):
+        async with open_sts({}, modules={"moody": moody}):
+            pass
+
+
+async def test_one_plugin_offers_one_store() -> None:
+    class Two:
+        @hookimpl
+        def cambist_stores(self, host: Host) -> Iterator[Store]:
+            yield from (MemoryStore(MovableClock()), MemoryStore(MovableClock()))
+
+    with pytest.raises(DidNotStart, match="plugin two offers more than one for `store`"):
+        async with open_sts({}, modules={"two": Two()}):
+            pass
