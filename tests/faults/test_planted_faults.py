@@ -162,7 +162,7 @@ class TestFaulty(ValidatorContract):
     ACME: """
 from cambist import Credential, Role, Secret
 from cambist.testing import ValidatorContract
-from faulty import BADGE, AcmeSettings, BadgeValidator, seal
+from faulty import BADGE, BadgeSettings, BadgeValidator, seal
 import pytest
 
 SECRET = "the secret that badges are sealed with"
@@ -175,7 +175,7 @@ class TestFaulty(ValidatorContract):
 
     @pytest.fixture
     def validator(self):
-        return BadgeValidator(AcmeSettings(secret=SECRET))
+        return BadgeValidator(BadgeSettings(secret=SECRET))
 
     @pytest.fixture
     def good(self, clock):

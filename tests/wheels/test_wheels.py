@@ -175,7 +175,7 @@ secret = "{secret}"
 def _served(environment: Environment, folder: Path, forge: Forge, url: str) -> Iterator[httpx.Client]:
     """`cambist serve` of the bare environment, with every plugin of ours at work."""
     settings = SETTINGS.format(url=url, port=httpx.URL(url).port, folder=folder, secret="4b" * 32)
-    grants = {issuer: {"*": {AUDIENCE: {"scopes": ["*"]}}} for issuer in (ISSUER, url)}
+    grants = {issuer: {"*": {AUDIENCE: {"scopes": ["*"]}}} for issuer in (ISSUER, f"{url}/api-keys/default")}
     (folder / "cambist.toml").write_text(settings)
     (folder / "jwks.json").write_text(json.dumps(forge.jwks))
     (folder / "grants.json").write_text(json.dumps({"cambist": {"zones": {"default": {"grants": grants}}}}))

@@ -11,6 +11,7 @@ from .config import DEFAULT
 from .dev import dev
 from .exchange import exchange, inspect_token
 from .explain import explain
+from .new import plugin
 from .policy import policy
 from .secret import hash_client_secret
 from .serve import check, serve
@@ -37,5 +38,5 @@ def main(config: Path | None, zone: str) -> None:
     """Exchange any workload credential for one short-lived, narrow, attributable token."""
 
 
-for command in (dev, serve, check, exchange, inspect_token, explain, plugins, settings, policy, hash_client_secret):
+for command in (dev, serve, check, exchange, inspect_token, explain, plugin, plugins, settings, policy, hash_client_secret):
     main.add_command(command)

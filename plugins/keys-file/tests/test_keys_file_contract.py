@@ -1,51 +1,71 @@
-"""`keys-file` keeps the contract of every key store, with each kind of key."""
+"""`keys-file` keeps the contract of every key store, with each of its algorithms."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from cambist import KeyStore
 from cambist.testing import KeyStoreContract, MovableClock
-from cambist_keys_file.algorithm import AlgorithmName
+from cambist.testing.contracts.keystore import Opened
 from cambist_keys_file.settings import KeysFileSettings
 from cambist_keys_file.store import FileKeys
 
+KEK = "4b" * 32
 
-class Kept:
-    """Opens an empty key store in a folder."""
 
-    def __init__(self, folder: Path, algorithm: AlgorithmName) -> None:
-        self.folder, self.algorithm = folder, algorithm
+def kept(folder: Path, clock: MovableClock, algorithm: str = "ES256") -> FileKeys:
+    settings = KeysFileSettings.model_validate({"directory": folder / "keys", "kek": KEK, "algorithm": algorithm})
+    return FileKeys.opened(settings, clock)
 
-    def __call__(self, clock: MovableClock) -> AbstractAsyncContextManager[KeyStore]:
+
+class KeysFileContract(KeyStoreContract):
+    """What all of them have in common."""
+
+    algorithm = "ES256"
+
+    @pytest.fixture
+    def opened(self, tmp_path: Path) -> Opened:
         @asynccontextmanager
-        async def opened() -> AsyncIterator[KeyStore]:
-            document = {"directory": self.folder / "keys", "kek": "5b" * 32, "algorithm": self.algorithm}
-            yield FileKeys.opened(KeysFileSettings.model_validate(document), clock)
+        async def opened(clock: MovableClock) -> AsyncIterator[KeyStore]:
+            yield kept(tmp_path, clock, self.algorithm)
 
-        return opened()
-
-
-@pytest.mark.row("P-keys-file")
-class TestES256Keys(KeyStoreContract):
-    @pytest.fixture
-    def opened(self, tmp_path: Path) -> Kept:
-        return Kept(tmp_path, "ES256")
+        return opened
 
 
 @pytest.mark.row("P-keys-file")
-class TestRS256Keys(KeyStoreContract):
+class TestKeysFile(KeysFileContract):
     @pytest.fixture
-    def opened(self, tmp_path: Path) -> Kept:
-        return Kept(tmp_path, "RS256")
+    def cut_off(self, tmp_path: Path) -> Iterable[Opened]:
+        @asynccontextmanager
+        async def damaged(clock: MovableClock) -> AsyncIterator[KeyStore]:
+            keys = kept(tmp_path, clock)
+            await keys.signing("default")
+            for file in (tmp_path / "keys").iterdir():
+                file.write_bytes(b"{}")
+            clock.move(2)
+            yield keys
+
+        @asynccontextmanager
+        async def gone(clock: MovableClock) -> AsyncIterator[KeyStore]:
+            keys = kept(tmp_path / "mount", clock)
+            await keys.signing("default")
+            (tmp_path / "mount" / "keys").rename(tmp_path / "elsewhere")
+            clock.move(2)
+            yield keys
+
+        (tmp_path / "mount").mkdir()
+        return (damaged, gone)
 
 
 @pytest.mark.row("P-keys-file")
-class TestEd25519Keys(KeyStoreContract):
-    @pytest.fixture
-    def opened(self, tmp_path: Path) -> Kept:
-        return Kept(tmp_path, "Ed25519")
+class TestKeysFileWithRSA(KeysFileContract):
+    algorithm = "PS256"
+
+
+@pytest.mark.row("P-keys-file")
+class TestKeysFileWithEdwardsCurves(KeysFileContract):
+    algorithm = "EdDSA"

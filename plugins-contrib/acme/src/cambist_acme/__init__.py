@@ -1,29 +1,16 @@
-"""Acme badges, `acme.<name>.<expiry>.<seal>`: a name and its end in seconds since 1970, sealed with a shared secret."""
+"""Badges, `acme.<name>.<expiry>.<seal>`: a name and its end in seconds since 1970, sealed with a shared secret."""
 
 import hmac
 import re
 from collections.abc import Iterator
 
-from cambist import (
-    Credential,
-    CredentialMalformed,
-    Field,
-    Identity,
-    Proven,
-    Rejected,
-    Secret,
-    Shape,
-    Unverified,
-    Validator,
-    ZoneHost,
-    hookimpl,
-)
+from cambist import Credential, Field, Identity, Proven, Rejected, Secret, Shape, Unverified, Validator, ZoneHost, hookimpl
 
 BADGE = "urn:acme:token-type:badge"
 SHAPE = re.compile(r"(acme\.([a-z0-9-]{1,64})\.([0-9]{10}))\.([0-9a-f]{64})")
 
 
-class AcmeSettings(Shape):
+class BadgeSettings(Shape):
     """How badges are sealed."""
 
     secret: Secret = Field(description="The secret that badges are sealed with; at least 32 random characters.")
@@ -41,7 +28,7 @@ class BadgeValidator:
     token_types = frozenset({BADGE})
     issuers = None
 
-    def __init__(self, settings: AcmeSettings) -> None:
+    def __init__(self, settings: BadgeSettings) -> None:
         self.settings = settings
 
     def recognizes(self, unverified: Unverified) -> bool:
@@ -49,7 +36,7 @@ class BadgeValidator:
 
     async def validate(self, credential: Credential) -> Proven:
         if (parts := SHAPE.fullmatch(credential.token)) is None:
-            raise CredentialMalformed("a badge is acme.<name>.<expiry>.<seal>")
+            raise Rejected("a badge is acme.<name>.<expiry>.<seal>")
         signed, name, expiry, sealed = parts.groups()
         if not hmac.compare_digest(sealed.encode(), seal(self.settings.secret, signed).encode()):
             raise Rejected("the seal of the badge is broken")
@@ -58,4 +45,4 @@ class BadgeValidator:
 
 @hookimpl
 def cambist_validators(host: ZoneHost) -> Iterator[Validator]:
-    yield BadgeValidator(host.settings(AcmeSettings))
+    yield BadgeValidator(host.settings(BadgeSettings))

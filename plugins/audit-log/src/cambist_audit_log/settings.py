@@ -22,6 +22,8 @@ class AuditLogSettings(Shape):
         "In every case it is with the operating system before the answer.",
     )
     sample: int = Field(
-        10, ge=0, description="How many requests that cannot be read, and whose caller is unproved, are written each second; the rest is counted."
+        10,
+        ge=0,
+        description="How many requests that cannot be read, and whose caller is unproved, are written each second; the rest is counted.",
     )
     attributes: tuple[str, ...] = Field((), description="Attributes of subject and actor whose values are written.")

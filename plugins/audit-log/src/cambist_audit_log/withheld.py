@@ -3,54 +3,62 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from urllib.parse import unquote
 
 from cambist.client_secret import CLIENT_SECRET
 from cambist.request import ExchangeRequest
+from cambist.token_type import ALIASES, KNOWN
+from cambist.zone import CLIENT_CREDENTIALS, TOKEN_EXCHANGE
 
 WITHHELD = "[withheld]"
-MAX_TEXT = 2048
-"""Characters of one text."""
+MAX_TEXT, MAX_TEXTS, MAX_NAME = 1024, 4096, 4096
+"""Characters of one text that a stranger wrote, of a list of such, and of a name that was proved."""
 MAX_ITEMS = 100
 MAX_DEPTH = 4
 
-GRAM = 6
-"""A text that shares 11 characters in a row with a credential holds at least one of the pieces of 6 that the credential is cut into."""
+PIECE, SHARED = 6, 11
+"""Whatever shares 11 characters in a row with a credential shares a piece of 6, wherever either of them is cut."""
+
+MUCH = 100_000
+"""Characters times characters."""
 
 _WORD = re.compile(r"[^\s\"'(){}<>,;]+")
-_LOOKS_LIKE_ONE = re.compile(
-    r"eyJ[\w-]{8,}(?:\.[\w-]*)*"  # a JWT, or the beginning of one
-    r"|(?=[\w+/=-]*[a-z])(?=[\w+/=-]*[A-Z])(?=[\w+/=-]*[0-9])[\w+/=-]{40,}",  # an API key, an access token, an assertion in base64
-    re.ASCII,
-)
+_JWT = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*)*", re.ASCII)
+LONG = 40
+_LONG = re.compile(rf"[\w+/=-]{{{LONG},}}", re.ASCII)
+_OURS = frozenset({*KNOWN, *ALIASES, TOKEN_EXCHANGE, CLIENT_CREDENTIALS})
+"""Names that are in nearly every request, and in no credential."""
 
 
 class Withheld:
     """Texts and values of one request as they may be written."""
 
     def __init__(self, request: ExchangeRequest | None) -> None:
-        self._request = request
-
-    @cached_property
-    def _grams(self) -> list[str]:
-        secrets = () if self._request is None else _secrets(self._request)
-        return [secret[start : start + GRAM] for secret in secrets for start in range(0, len(secret) - GRAM + 1, GRAM)]
+        self._secrets = [] if request is None else [_Secret(text) for text in _secrets(request)]
 
     def text(self, text: str) -> str:
         """A text that a stranger wrote, or that may quote one."""
+        if text in _OURS or len(text := legible(text, MAX_TEXT)) < SHARED:  # cut first, so that nobody pays for its length
+            return text
         if self._quotes(text):
             text = _WORD.sub(lambda word: WITHHELD if self._quotes(word[0]) else word[0], text)
-        if len(text) >= GRAM * 2:
-            text = _LOOKS_LIKE_ONE.sub(WITHHELD, text)
-        return legible(text)
+            if self._quotes(text):
+                return WITHHELD
+        if "eyJ" in text:
+            text = _JWT.sub(WITHHELD, text)
+        return _LONG.sub(_random, text) if len(text) >= LONG else text
 
-    def texts(self, texts: Iterable[str]) -> list[str]:
-        several = list(texts)
-        kept = several[:MAX_ITEMS]
-        more = [f"… and {len(several) - MAX_ITEMS} more"] if len(several) > MAX_ITEMS else []
-        return [*map(self.text, kept), *more] if self._quotes("\n".join(kept)) else [*map(legible, kept), *more]
+    def texts(self, texts: Sequence[str]) -> list[str]:
+        """As many as there is room for; then how many more there are."""
+        kept: list[str] = []
+        room = MAX_TEXTS
+        for text in texts[:MAX_ITEMS]:
+            if (room := room - min(len(text), MAX_TEXT)) < 0:
+                break
+            kept.append(self.text(text))
+        return kept if len(kept) == len(texts) else [*kept, f"… and {len(texts) - len(kept)} more"]
 
     def plain(self, value: object, depth: int = MAX_DEPTH) -> object:
         """Any value as JSON that tells no more than it should; of what is no plain value its type."""
@@ -69,14 +77,42 @@ class Withheld:
                 return f"<{type(value).__name__}>"
 
     def _quotes(self, text: str) -> bool:
-        return any(gram in text for gram in self._grams)
+        return len(text) >= SHARED and any(secret.shares_with(text) for secret in self._secrets)
 
 
-def legible(text: str) -> str:
+class _Secret:
+    """One credential, to be found in texts."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def shares_with(self, text: str) -> bool:
+        if len(self._text) * len(text) > MUCH:
+            return any(piece in self._every_piece for piece in _cut(text))
+        short, long = (text, self._text) if len(text) < len(self._text) else (self._text, text)
+        return any(piece in long for piece in _cut(short))
+
+    @cached_property
+    def _every_piece(self) -> frozenset[str]:
+        """For those who send so much that looking for each piece anew would take long."""
+        return frozenset(self._text[start : start + PIECE] for start in range(len(self._text) - PIECE + 1))
+
+
+def _cut(text: str) -> Iterator[str]:
+    return (text[start : start + PIECE] for start in range(0, len(text) - PIECE + 1, PIECE))
+
+
+def legible(text: str, most: int = MAX_NAME) -> str:
     """A text as JSON can hold it, and no longer than it may be."""
     if not text.isascii():
         text = text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate has no UTF-8
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text)} characters)"
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
+
+
+def _random(run: re.Match[str]) -> str:
+    """Keys, access tokens and assertions in base64 mix small and capital letters and digits; few other words of this length do."""
+    kinds = {"a" if c.islower() else "A" if c.isupper() else "0" for c in run[0] if c.isalnum()}
+    return WITHHELD if len(kinds) == 3 else run[0]
 
 
 def _secrets(request: ExchangeRequest) -> Iterator[str]:

@@ -1,0 +1,52 @@
+"""The steps of a decision in words: what each took, and what came of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from cambist import Refusal
+from cambist.trace import Step, Trace
+
+from .withheld import Withheld
+
+Told = Mapping[str, Any]
+
+
+def steps(trace: Trace, withheld: Withheld) -> list[Told]:
+    return [_told(step, withheld) for step in trace.steps]
+
+
+def outline(step: Told) -> Told:
+    """A step without what was said in it."""
+    return {name: step[name] for name in ("name", "microseconds", "outcome", "reason") if name in step}
+
+
+def _told(step: Step, withheld: Withheld) -> Told:
+    told: dict[str, Any] = {"name": step.name, "microseconds": step.microseconds}
+    outcome = step.outcome
+    if isinstance(outcome, Refusal):
+        told |= {"outcome": "refused", "reason": outcome.reason}
+        if outcome.facts:
+            told["facts"] = withheld.plain(outcome.facts)
+    elif isinstance(outcome, BaseException):
+        told |= {"outcome": "failed", "reason": type(outcome).__name__}  # its words may hold anything
+    else:
+        told["outcome"] = _words(outcome)
+    return told
+
+
+def _words(value: object) -> str:
+    if value is None or value == ():
+        return "nothing"
+    if isinstance(value, tuple):
+        return f"{len(value)} {_kind(type(value[0]).__name__)}{'s' if len(value) > 1 else ''}"
+    return _kind(type(value).__name__)
+
+
+@lru_cache
+def _kind(name: str) -> str:
+    """`MintedToken` is a minted token."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name.lstrip("_")).lower()
