@@ -53,7 +53,7 @@ def test_the_pages_own_curl_works_as_it_is_printed(development: str, tmp_path: P
 
 def test_a_decision_is_explained_while_the_service_runs(development: str, tmp_path: Path) -> None:
     refusal = httpx.post(f"{development}/v1/exchange/token", json={}, trust_env=False)
-    asked = [*CAMBIST, "-c", tmp_path / "cambist.toml", "explain", refusal.json()["decision_id"]]
+    asked = [*CAMBIST, "-c", str(tmp_path / "cambist.toml"), "explain", refusal.json()["decision_id"]]
     done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
     assert "parameter_missing" in done.stdout
