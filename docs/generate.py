@@ -21,7 +21,7 @@ from cambist.plugins import HOOKS, SEAMS
 from cambist.profiles import CLAIMS, PROTECTED, WORKLOAD_CLAIMS
 from cambist.settings import Listen, Service
 from cambist.shape import Shape
-from cambist.wire import oauth, v1
+from cambist.wire import codes, v1
 from cambist.wire.refusing import row
 from cambist.zone import Application, KnownIdentity, Resource, Zone
 
@@ -33,7 +33,7 @@ def reasons() -> Iterator[str]:
     yield "# Reason codes\n\nEvery refusal has a stable `reason`. A client may branch on it; the meaning of a code does not change.\n"
     yield "| reason | meaning | what to try | form | JSON |\n|---|---|---|---|---|"
     for kind in refusals(Refusal):
-        form, json = row(oauth.TABLE, _bare(kind)), row(v1.TABLE, _bare(kind))
+        form, json = row(codes.TABLE, _bare(kind)), row(v1.TABLE, _bare(kind))
         yield f"| `{kind.reason}` | {kind.meaning()} | {kind.hint} | {form.status} `{form.error}` | {json.status} `{json.error}` |"
     yield "\nA client's own bad proof is 401 `invalid_client` on the form endpoint, and on the JSON endpoint `access_denied`:"
     yield "401 where it came in `Authorization`, else 403."

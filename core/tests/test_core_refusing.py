@@ -18,7 +18,7 @@ from cambist import errors as e
 from cambist.credential import Role
 from cambist.errors import Refusal
 from cambist.token_type import PAGE
-from cambist.wire import oauth, refusing, v1
+from cambist.wire import codes, refusing, v1
 from cambist.wire.call import Call, Reply
 
 PAGE_CODES = {
@@ -88,12 +88,12 @@ def told(reply: Reply) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_refusal_has_a_row_in_both_tables(kind: type[Refusal]) -> None:
     """Its own, not its parent's: to add a way to say no is to decide how it is told."""
-    assert kind in oauth.TABLE
+    assert kind in codes.TABLE
     assert kind in v1.TABLE
 
 
 def test_the_tables_have_no_rows_for_anything_else() -> None:
-    assert set(oauth.TABLE) == set(v1.TABLE) == set(KINDS)
+    assert set(codes.TABLE) == set(v1.TABLE) == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)

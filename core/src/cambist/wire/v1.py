@@ -10,7 +10,7 @@ from ..request import Dialect, ExchangeRequest
 from ..token import MintedToken
 from ..token_type import ALIASES, JWT, PAGE, canonical
 from ..zone import TOKEN_EXCHANGE, Zone
-from . import oauth, reading
+from . import codes, reading
 from .call import NO_STORE, Call, Reply, json_reply
 from .client import client, client_id
 from .parameters import JSON, MEDIA_TYPES, Parameters
@@ -126,7 +126,7 @@ class V1:
         more = (*headers(refusal), ("allow", "POST")) if told.status == 405 else headers(refusal)
         if told.status == 401:
             more = (*more, ("www-authenticate", 'Basic realm="cambist"'))
-        precise = oauth.CLIENT_FAILED.error if is_the_clients(refusal) else row(oauth.TABLE, refusal).error
+        precise = codes.CLIENT_FAILED.error if is_the_clients(refusal) else row(codes.TABLE, refusal).error
         body = {"error": told.error, "error_description": description(refusal), "sts_error": precise, **explained(refusal, call)}
         return json_reply(told.status, body, more)
 
