@@ -18,7 +18,7 @@ from cambist import errors as e
 from cambist.credential import Role
 from cambist.errors import Refusal
 from cambist.token_type import PAGE
-from cambist.wire import codes, refusing, v1
+from cambist.wire import codes, oauth, refusing, v1
 from cambist.wire.call import Call, Reply
 
 PAGE_CODES = {
