@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-PROGRAMS = {"cambist": "cambist_hostapp", "pytest": "pytest", "ruff": "ruff"}
-"""What a reader has on the command line, by the module that it is."""
+PROGRAMS = {"cambist": "cambist_hostapp", "pytest": "pytest"}
+"""What a reader has on the command line and is Python, by the module that it is; the rest is found where this runs."""
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -38,7 +38,7 @@ class Shell:
         process = subprocess.Popen(
             [bash, "-e", "-c", script],
             cwd=self.folder,
-            env={**clean, "PATH": f"{self.programs}:{os.environ['PATH']}"},
+            env={**clean, "PATH": os.pathsep.join([str(self.programs), sysconfig.get_path("scripts"), os.environ["PATH"]])},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -61,7 +61,7 @@ def test_a_decision_is_explained_while_the_service_runs(development: str, tmp_pa
 
 def test_what_was_changed_in_the_folder_stays_changed(development: str, tmp_path: Path) -> None:
     before = (tmp_path / "cambist.toml").read_text("utf-8")
-    command = [*CAMBIST, "-c", tmp_path / "cambist.toml", "check"]
+    command = [*CAMBIST, "-c", str(tmp_path / "cambist.toml"), "check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env={**os.environ})
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "cambist.toml").read_text("utf-8") == before

@@ -270,11 +270,23 @@ async def test_the_sweep_removes_what_has_expired_and_nothing_else(tmp_path: Pat
 
 async def test_the_sweep_runs_by_itself(tmp_path: Path, clock: MovableClock) -> None:
     async with running(tmp_path, clock, sweep=0.02) as store:
-        await store.claim([mark("a", lives=10)])
-        clock.move(10)
+        await store.claim([mark(f"{n}", lives=10) for n in range(500)])
+        await store.count("a", ttl=10)
+        clock.move(11)
         async with asyncio.timeout(5):
             while rows(tmp_path) != (0, 0):
                 await asyncio.sleep(0.01)
+
+
+async def test_a_sweep_that_finds_nothing_expired_waits_for_no_writer(tmp_path: Path, clock: MovableClock) -> None:
+    async with running(tmp_path, clock) as store:
+        await store.claim([mark(f"{n}") for n in range(500)])
+        await store.put("for ever", b"v")
+        other = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        await store.sweep()
+        other.close()
+        assert rows(tmp_path) == (500, 1)
 
 
 async def test_a_sweep_that_fails_is_told_and_tried_again(tmp_path: Path, clock: MovableClock, caplog: pytest.LogCaptureFixture) -> None:
