@@ -7,13 +7,13 @@ import inspect
 
 import click
 
-from cambist import DidNotStart, Refusal, Settings, Sts
+from cambist import Refusal, Settings, Sts
 from cambist.hooks import HasCommand
 from cambist.keys import KeyStore
 from cambist.store import MemoryStore
 
 from .config import settings_of, zone_of
-from .output import Exit, did_not_start, stop
+from .output import Exit, starting, stop
 
 
 def brought(name: str) -> click.Command:
@@ -23,12 +23,11 @@ def brought(name: str) -> click.Command:
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
     @click.pass_context
     def command(ctx: click.Context, arguments: tuple[str, ...]) -> None:
-        try:
-            asyncio.run(_run(settings_of(ctx), zone_of(ctx), name, list(arguments)))
-        except DidNotStart as error:
-            did_not_start(error)
-        except Refusal as refusal:
-            stop(Exit.CANNOT, f"{refusal.said} {refusal.facts.get('cause', '')}".rstrip())
+        with starting():
+            try:
+                asyncio.run(_run(settings_of(ctx), zone_of(ctx), name, list(arguments)))
+            except Refusal as refusal:
+                stop(Exit.CANNOT, f"{refusal.said} {refusal.facts.get('cause', '')}".rstrip())
 
     return command
 

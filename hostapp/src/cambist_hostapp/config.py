@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from cambist import DidNotStart, Settings
+from cambist import Settings
 from cambist.settings import load
 
-from .output import did_not_start
+from .output import starting
 
 DEFAULT = "cambist.toml"
 
@@ -26,7 +26,5 @@ def zone_of(ctx: click.Context) -> str:
 
 def settings_of(ctx: click.Context) -> Settings:
     """The settings; ends the command with everything that is wrong with them."""
-    try:
+    with starting():
         return load(path_of(ctx))
-    except DidNotStart as error:
-        did_not_start(error)

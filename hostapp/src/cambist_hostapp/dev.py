@@ -6,8 +6,8 @@ import asyncio
 import base64
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -30,7 +30,7 @@ from cambist.zone import TOKEN_EXCHANGE
 from . import logs, story, tree
 from .issuer import SUBJECT, DevelopmentIssuer
 from .listeners import listen_until, opened, serving
-from .output import Exit, did_not_start, stop
+from .output import starting
 
 TARGET = "https://api.target.example.com"
 """The target of the published page's example."""
@@ -69,19 +69,19 @@ class Stage:
 def dev(port: int, issuer_port: int, folder: Path | None, once: bool) -> None:
     """Serve on this machine with a development issuer, exchange a credential, and show how it travelled."""
     logs.configure("WARNING" if once else "INFO")
-    try:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            asyncio.run(_play(_staged(folder.resolve(), port, issuer_port), once))
-        else:
-            with tempfile.TemporaryDirectory(prefix="cambist-dev-") as made:
-                asyncio.run(_play(_staged(Path(made), port, issuer_port), once))
-    except DidNotStart as error:
-        did_not_start(error)
-    except ExceptionGroup as errors:
-        if errors.subgroup(OSError) is None:
-            raise
-        stop(Exit.CANNOT, f"cambist did not start: {errors.exceptions[0]}")
+    with starting(), _folder(folder) as place:
+        asyncio.run(_play(_staged(place, port, issuer_port), once))
+
+
+@contextmanager
+def _folder(named: Path | None) -> Iterator[Path]:
+    """The folder that was named, which stays, else one that goes with us."""
+    if named is not None:
+        named.mkdir(parents=True, exist_ok=True)
+        yield named.resolve()
+    else:
+        with tempfile.TemporaryDirectory(prefix="cambist-dev-") as made:
+            yield Path(made)
 
 
 def _staged(folder: Path, port: int, issuer_port: int) -> Stage:

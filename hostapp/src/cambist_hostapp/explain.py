@@ -12,7 +12,7 @@ from cambist.hooks import CanFind
 
 from . import story
 from .config import settings_of
-from .output import Exit, as_json, did_not_start, stop
+from .output import Exit, as_json, starting, stop
 
 
 @click.command()
@@ -21,10 +21,8 @@ from .output import Exit, as_json, did_not_start, stop
 @click.pass_context
 def explain(ctx: click.Context, decision_id: str, in_json: bool) -> None:
     """Tell the whole story of a decision, from the ledger."""
-    try:
+    with starting():
         record = asyncio.run(_found(settings_of(ctx), decision_id))
-    except DidNotStart as error:
-        did_not_start(error)
     if record is None:
         stop(Exit.NO, f"the ledger has no decision {decision_id}")
     if in_json:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, NoReturn
 
@@ -32,5 +34,14 @@ def stop(code: Exit, *lines: str) -> NoReturn:
     sys.exit(code)
 
 
-def did_not_start(error: DidNotStart) -> NoReturn:
-    stop(Exit.CANNOT, str(error))
+@contextmanager
+def starting() -> Iterator[None]:
+    """What keeps a service from starting ends the command in words: its settings, a plugin, or a port that is taken."""
+    try:
+        yield
+    except DidNotStart as error:
+        stop(Exit.CANNOT, str(error))
+    except ExceptionGroup as errors:
+        if errors.subgroup(OSError) is None:
+            raise
+        stop(Exit.CANNOT, f"cambist did not start: {errors.exceptions[0]}")

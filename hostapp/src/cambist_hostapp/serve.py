@@ -12,7 +12,7 @@ from cambist import DidNotStart, Refusal, Settings, Sts
 from . import logs
 from .config import settings_of
 from .listeners import serve_settings
-from .output import Exit, as_json, did_not_start, stop
+from .output import Exit, as_json, starting
 
 
 @click.command()
@@ -20,14 +20,8 @@ from .output import Exit, as_json, did_not_start, stop
 def serve(ctx: click.Context) -> None:
     """Serve until told to stop (SIGTERM or Ctrl-C); what was accepted is finished."""
     logs.configure()
-    try:
+    with starting():
         asyncio.run(serve_settings(settings_of(ctx)))
-    except DidNotStart as error:
-        did_not_start(error)
-    except ExceptionGroup as errors:
-        if errors.subgroup(OSError) is None:
-            raise
-        stop(Exit.CANNOT, f"cambist did not start: {errors.exceptions[0]}")
 
 
 @click.command()
@@ -36,12 +30,13 @@ def serve(ctx: click.Context) -> None:
 def check(ctx: click.Context, in_json: bool) -> None:
     """Open everything, say how each part is, and close again. Nothing is served."""
     settings = settings_of(ctx)
-    try:
-        parts = asyncio.run(_checked(settings))
-    except DidNotStart as error:
-        if in_json:
-            as_json({"ok": False, "problems": error.problems})
-        did_not_start(error)
+    with starting():
+        try:
+            parts = asyncio.run(_checked(settings))
+        except DidNotStart as error:
+            if in_json:
+                as_json({"ok": False, "problems": error.problems})
+            raise
     well = all(part["state"] == "ok" for part in parts)
     if in_json:
         as_json({"ok": well, "parts": parts})

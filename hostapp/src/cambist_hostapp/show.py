@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from cambist import DidNotStart, Settings, Shape, Sts
+from cambist import Settings, Shape, Sts
 from cambist.plugins import Installed
 
 from .config import path_of, settings_of
-from .output import as_json, did_not_start
+from .output import as_json, starting
 
 
 @click.command()
@@ -38,10 +38,8 @@ def plugins(ctx: click.Context, in_json: bool) -> None:
 def settings(ctx: click.Context, in_json: bool) -> None:
     """Print every value that is at work, and where it came from. Secrets stay hidden."""
     found = settings_of(ctx)
-    try:
+    with starting():
         lines = {**_own(found), **asyncio.run(_plugins(found))}
-    except DidNotStart as error:
-        did_not_start(error)
     shown = {path: {"value": _plain(value), "origin": found.origin(path)} for path, value in lines.items()}
     if in_json:
         return as_json(shown)
