@@ -72,7 +72,8 @@ class KeptKeys:
     async def signing(self, zone_id: str) -> SigningKey:
         with fenced(self.plugin):
             key: Any = await self.keys.signing(zone_id)
-            if not isinstance(key, SigningKey) or not all(isinstance(name, str) for name in (key.kid, key.alg)):
+            # What isinstance asks of a Protocol, but a hundred times faster: this is done for every token.
+            if not (callable(key.sign) and isinstance(key.kid, str) and isinstance(key.alg, str)):
                 raise PluginFault(self.plugin, "what it offers to sign with is no signing key")
             return _KeptKey(key.kid, key.alg, key, self, zone_id)
 

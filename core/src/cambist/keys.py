@@ -87,7 +87,9 @@ class EphemeralKeys:
         self._keys: dict[str, list[EphemeralKey]] = {}
 
     def _of(self, zone_id: str) -> list[EphemeralKey]:
-        return self._keys.setdefault(zone_id, [EphemeralKey.make()])
+        if zone_id not in self._keys:
+            self._keys[zone_id] = [EphemeralKey.make()]
+        return self._keys[zone_id]
 
     async def signing(self, zone_id: str) -> SigningKey:
         return self._of(zone_id)[0]
