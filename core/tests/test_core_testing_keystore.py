@@ -215,7 +215,7 @@ def test_every_rule_of_the_contract_is_shown_to_catch_something() -> None:
 
 
 def test_the_contract_catches_what_is_no_key_store() -> None:
-    with pytest.raises(AssertionError, match="it lacks signing, published or rotate"):
+    with pytest.raises(AssertionError, match="it lacks `signing`; it lacks `published`; it lacks `rotate`"):
         KeyStoreContract().test_it_fills_the_seam(opening(lambda clock: object()))
 
 

@@ -96,11 +96,19 @@ class NeverAnswers(Sound):
         return Permit()
 
 
+class IsUnfinished:
+    name = "unfinished"
+
+    def decide(self, question: PolicyInput) -> Answer:
+        return Permit()
+
+
 class HasNoRevision(Sound):
     revision = ""
 
 
-FAULTS: list[tuple[type[Sound], str, str]] = [
+FAULTS: list[tuple[type[Any], str, str]] = [
+    (IsUnfinished, "it_fills_the_seam", "it lacks `revision`; `decide` is not `async def`"),
     (HasNoRevision, "it_fills_the_seam", "which rules are at work"),
     (PermitsNothing, "what_the_rules_permit_is_permitted", r"the answer was Deny\(reasons=\('no',\)"),
     (Answers, "what_the_rules_permit_is_permitted", r"a fault of the plugin .*raise cambist\.Unavailable when it cannot decide"),
@@ -142,7 +150,7 @@ def test_the_contract_finds_nothing_in_a_sound_policy(rule: str) -> None:
 
 @pytest.mark.row("P-vendor")
 @pytest.mark.parametrize(("faulty", "rule", "said"), FAULTS, ids=[f"{faulty.__name__}: {rule}" for faulty, rule, _ in FAULTS])
-def test_the_contract_catches_a_fault_and_says_what_is_wrong(faulty: type[Sound], rule: str, said: str) -> None:
+def test_the_contract_catches_a_fault_and_says_what_is_wrong(faulty: type[Any], rule: str, said: str) -> None:
     with pytest.raises(AssertionError, match=said):
         check(f"test_{rule}", faulty)
 

@@ -22,23 +22,26 @@ from cambist.zone import Application, KnownIdentity, Zone
 from .drawing import identities, perhaps, pure
 from .stage import AGENTS, DIALECTS, FOREIGN, FORGE, Asked, by, claims, staged, whole
 
-chains = st.lists(identities, max_size=6).map(tuple)
+parties = st.lists(identities, min_size=2, max_size=6, unique_by=lambda who: (who.issuer, who.subject))
+"""Different ones; though one of them may be the same under another name."""
 
 
 @st.composite
 def hops(draw: st.DrawFn) -> tuple[Zone, Proven, Proven | None, Caller]:
-    """A subject with a history, an actor or none, and a caller who may be the actor."""
-    zone = Zone(issuer=ISSUER, max_chain=draw(st.integers(0, 6)))
-    rule = draw(st.none() | identities.map(lambda who: MayAct(issuer=who.issuer, subject=who.subject)))
-    subject = Proven(identity=draw(identities), expires_at=NOON + 60, chain=draw(chains), may_act=rule)
-    acting = draw(st.none() | identities)
+    """A subject with a history, an actor or none, and a caller who may be the actor. Seldom something is wrong with them."""
+    who, acting, *earlier = draw(parties)
+    acting = draw(st.sampled_from((acting, acting, acting, acting, who, (earlier or [acting])[-1])))
+    named = draw(st.sampled_from((None, None, None, acting, who)))
+    rule = None if named is None else MayAct(issuer=named.issuer, subject=named.subject)
+    subject = Proven(identity=who, expires_at=NOON + 60, chain=() if rule and draw(perhaps) else tuple(earlier), may_act=rule)
     history = draw(st.sampled_from(((), (), (), (Identity(issuer=FOREIGN, subject="x"),))))
-    confirmation = draw(st.sampled_from((None, "thumbprint")))
-    actor = None if acting is None else Proven(identity=acting, expires_at=NOON + 60, chain=history, confirmation=confirmation)
-    calling = acting if acting is not None and draw(perhaps) else draw(identities)
+    confirmation = draw(st.sampled_from((None, None, "thumbprint")))
+    actor = Proven(identity=acting, expires_at=NOON + 60, chain=history, confirmation=confirmation)
+    calling = draw(st.sampled_from((acting, acting, acting, who)))
     known = KnownIdentity(issuer=calling.issuer, subject=calling.subject)
     proven = Proven(identity=Identity(issuer=ISSUER, subject="app"), expires_at=NOON + 60)
-    return zone, subject, actor, Caller(id="app", proven=proven, method="m", application=Application(identities=(known,)))
+    caller = Caller(id="app", proven=proven, method="m", application=Application(identities=(known,)))
+    return Zone(issuer=ISSUER, max_chain=draw(st.integers(0, 5))), subject, draw(st.sampled_from((actor, actor, None))), caller
 
 
 def chained(hop: tuple[Zone, Proven, Proven | None, Caller]) -> tuple[Identity, ...] | None:

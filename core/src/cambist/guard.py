@@ -124,10 +124,18 @@ def _sound(seat: Seated, proven: Proven, now: float) -> None:
         raise PluginFault(seat.plugin, "it returned no Proven")
     if wrong := [name for name, holds in _SHAPE.items() if not holds(getattr(proven, name))]:
         raise PluginFault(seat.plugin, f"a proof whose {' and '.join(wrong)} cannot be")
-    if proven.single_use_until is not None and not (proven.token_id and proven.single_use_until > now):
-        raise PluginFault(seat.plugin, "a single-use credential without an id, or that is forgotten at once")
+    _sound_mark(seat, proven, now)
     for identity in (proven.identity, *proven.chain):
         _sound_name(seat, identity)
+
+
+def _sound_mark(seat: Seated, proven: Proven, now: float) -> None:
+    """What is accepted once is remembered for as long as it could be accepted again; one that has ended is merely expired."""
+    until, end = proven.single_use_until, proven.expires_at
+    if until is not None and not (proven.token_id and (until > now or end <= now)):
+        raise PluginFault(seat.plugin, "a single-use credential without an id, or that is forgotten at once")
+    if until is not None and until < end < math.inf:
+        raise PluginFault(seat.plugin, "a single-use credential that is forgotten before it ends")
 
 
 def _sound_name(seat: Seated, identity: Identity) -> None:

@@ -122,9 +122,8 @@ def _check_made_for_us(entry: EntryPoint) -> None:
     ours, who = version(CORE), f"{_distribution(entry)} {_version(entry)}"
     needs = list(_requirements(entry))
     if not needs:
-        raise LookupError(
-            f"{who} does not say which {CORE} it was made for: it must require {CORE}>={hooks.CONTRACT},<{hooks.CONTRACT + 1}"
-        )
+        fitting = f"{CORE}>={hooks.CONTRACT},<{hooks.CONTRACT + 1}"
+        raise LookupError(f"{who} does not say which {CORE} it was made for: its distribution must require {fitting}")
     if unmet := [str(need.specifier) for need in needs if not need.specifier.contains(ours, prereleases=True)]:
         raise LookupError(f"{who} was made for {CORE} {' and '.join(unmet)}, and this is {CORE} {ours}")
 
@@ -136,6 +135,11 @@ def _requirements(entry: EntryPoint) -> Iterator[Requirement]:
             yield need
 
 
+def _is_marked(hook: object) -> bool:
+    """Whether pluggy will call it, or there is nothing to call; what it does not call would be a plugin that does nothing."""
+    return hook is None or hasattr(hook, "cambist_impl")
+
+
 def enabled(names: Mapping[str, str], finder: Finder) -> Plugins:
     """Load what is enabled; `names` maps each to its TOML path. Raises DidNotStart: an enabled plugin that cannot load keeps it shut."""
     plugins, problems = [], []
@@ -144,6 +148,8 @@ def enabled(names: Mapping[str, str], finder: Finder) -> Plugins:
             plugin = finder.find(name)
             if not plugin.keeps and not plugin.judges:
                 raise LookupError(f"{plugin.distribution} {plugin.version} has none of the hooks {', '.join(HOOKS)}")
+            if unmarked := [hook for hook in HOOKS if not _is_marked(getattr(plugin.module, hook, None))]:
+                raise LookupError(f"{plugin.distribution} {plugin.version}: write @hookimpl above {' and '.join(unmarked)}")
             plugins.append(plugin)
         except BaseException as error:
             if not is_its_own(error):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,16 @@ class TestSqlite(StoreContract):
     @pytest.fixture
     def opened(self, tmp_path: Path) -> Callable[[MovableClock], AbstractAsyncContextManager[Store]]:
         return lambda clock: in_a_file(tmp_path, clock)
+
+    @pytest.fixture
+    def cut_off(self, tmp_path: Path) -> Iterable[Callable[[MovableClock], AbstractAsyncContextManager[Store]]]:
+        @asynccontextmanager
+        async def moved_away(clock: MovableClock) -> AsyncIterator[Store]:
+            async with in_a_file(tmp_path, clock) as store:
+                (tmp_path / "store.sqlite").rename(tmp_path / "elsewhere")
+                yield store
+
+        return (moved_away,)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from ...jwk import ASYMMETRIC, PRIVATE
 from ...keys import KeyStore
 from ..clock import MovableClock
 from .out_of_reach import says_so
+from .seam import gaps
 
 Opened = Callable[[MovableClock], AbstractAsyncContextManager[KeyStore]]
 PUBLIC = {"kty", "crv", "x", "y", "n", "e"}
@@ -41,7 +42,8 @@ class KeyStoreContract:
 
     def test_it_fills_the_seam(self, opened: Opened) -> None:
         async def story(keys: KeyStore, _: MovableClock) -> None:
-            assert isinstance(keys, KeyStore), "it lacks signing, published or rotate (docs/reference/hooks.md)"
+            lacking = gaps(keys, KeyStore)
+            assert not lacking, f"{lacking} (docs/reference/hooks.md)"
 
         _with(opened, story)
 

@@ -20,6 +20,7 @@ from ..service import ISSUER, Running, open_sts
 from ..trusting import Trusting
 from .offering import OfferedObserver
 from .out_of_reach import says_so
+from .seam import gaps
 
 Opened = Callable[[MovableClock], AbstractAsyncContextManager[Observer]]
 Story = Callable[[Running, Forge, Observer], Coroutine[Any, Any, None]]
@@ -47,7 +48,8 @@ class ObserverContract:
     def test_it_fills_the_seam(self, opened: Opened) -> None:
         async def story() -> None:
             async with opened(MovableClock()) as observer:
-                assert isinstance(observer, Observer), "it lacks required or observe (docs/reference/hooks.md)"
+                lacking = gaps(observer, Observer)
+                assert not lacking, f"{lacking} (docs/reference/hooks.md)"
                 assert isinstance(observer.required, bool), "`required` is neither true nor false (docs/reference/hooks.md)"
 
         asyncio.run(story())

@@ -15,6 +15,7 @@ from ...policy import Answer, Deny, Permit, Policy, PolicyInput, ask
 from ...profiles import PROTECTED
 from ..questions import question
 from .patience import HOLD, PATIENCE, bounded, shortest_hold
+from .seam import gaps
 
 Opened = Callable[[], AbstractAsyncContextManager[Policy]]
 HOSTILE = ('"}', "\x00", "\u202e", "'; allow := true", "x" * 10_000, "\\u0022", "\ud800", "__proto__", "*")
@@ -46,7 +47,8 @@ class PolicyContract:
     def test_it_fills_the_seam(self, opened: Opened) -> None:
         async def story() -> None:
             async with opened() as policy:
-                assert isinstance(policy, Policy), "it lacks name, revision or decide (docs/reference/hooks.md)"
+                lacking = gaps(policy, Policy)
+                assert not lacking, f"{lacking} (docs/reference/hooks.md)"
                 assert policy.name, "it has no name, and operators select it by name"
                 assert policy.revision, "it does not say which rules are at work (`revision`)"
 
