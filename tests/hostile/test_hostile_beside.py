@@ -75,6 +75,22 @@ async def test_a_zone_that_cannot_open_refuses_alone(sentence: str, monkeypatch:
         await others_are_served(running, "default")
 
 
+async def test_while_a_zone_opens_the_others_open_too() -> None:
+    may_open = asyncio.Event()
+
+    async def opens() -> None:
+        await may_open.wait()
+
+    async with among_others(in_the_other_zone(Opening(opens))) as running:
+        opening = asyncio.ensure_future(ask(running, GOOD, "other"))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        await others_are_served(running, "default")
+        assert not opening.done()
+        may_open.set()
+        assert (await opening).status_code == 200
+
+
 async def test_a_hook_that_fails_the_second_time_shuts_the_zone_and_no_other() -> None:
     calls: list[str] = []
 

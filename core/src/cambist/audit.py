@@ -82,11 +82,11 @@ class Ledger:
 
 
 async def _each_told(observers: Sequence[Observer], record: Record) -> Unavailable | None:
-    """Tell each of them, whatever the others do, and each by a record of its own; the last failure, if any."""
+    """Tell each of them, whatever the others do; the last failure, if any."""
     unwritten = None
     for observer in observers:
         try:
-            await observer.observe(replace(record))
+            await observer.observe(record)
         except Exception as error:
             log.error("an observer failed: %s", _blamed(observer, error))
             facts = {"what": "the ledger", "cause": type(_source(error)).__name__, **_plugin(error)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from joserfc.jws import JWSRegistry
@@ -102,11 +102,11 @@ class _KeptKey:
     async def sign(self, message: bytes) -> bytes:
         with fenced(self.kept.plugin):
             signature = await self.key.sign(message)
-        if type(signature) is not bytes or not signature:
-            raise PluginFault(self.kept.plugin, "its key answered no signature")
-        if (self.zone_id, self.kid) not in self.kept.proved:
-            await self._prove(message, signature)
-        return signature
+            if type(signature) is not bytes or not signature:
+                raise PluginFault(self.kept.plugin, "its key answered no signature")
+            if (self.zone_id, self.kid) not in self.kept.proved:
+                await self._prove(message, signature)
+            return signature
 
     async def _prove(self, message: bytes, signature: bytes) -> None:
         published = KeySet.of({"keys": list(await self.kept.published(self.zone_id))}).fitting(self.kid, self.alg)
@@ -135,4 +135,4 @@ class KeptObserver:
     async def observe(self, record: Record) -> None:
         async with within(PATIENCE, f"plugin {self.plugin}"):
             with fenced(self.plugin):
-                await self.observer.observe(record)
+                await self.observer.observe(replace(record))  # a record of its own: what it does to it changes nobody else's
