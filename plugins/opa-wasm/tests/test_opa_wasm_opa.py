@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,22 +45,13 @@ DATA = {
 }
 
 
-@pytest.fixture(scope="session")
-def opa() -> str:
-    tools = Path(os.environ.get("CAMBIST_TOOLS", "~/.cache/cambist/tools")).expanduser()
-    found = shutil.which("opa", path=f"{tools / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}")
-    if not found:
-        pytest.skip("OPA is not here; `make tools` brings it")
-    return found
-
-
 @pytest.fixture(autouse=True)
 def _time() -> Iterator[None]:
     with runtime():
         yield
 
 
-def built(opa: str, folder: Path, rego: str, data: Any = None, *more: str) -> Path:
+def built(opa: Path, folder: Path, rego: str, data: Any = None, *more: str) -> Path:
     source = folder / "source"
     source.mkdir(exist_ok=True)
     (source / "exchange.rego").write_text(rego)
@@ -84,7 +73,7 @@ def asked(**changes: Any) -> bytes:
 
 
 @pytest.mark.parametrize("layer", [RawCall, PublicCall])
-async def test_compiled_rules_permit_narrow_and_refuse(opa: str, tmp_path: Path, layer: Any) -> None:
+async def test_compiled_rules_permit_narrow_and_refuse(opa: Path, tmp_path: Path, layer: Any) -> None:
     rules = LoadedRules(read(built(opa, tmp_path, REGO, DATA), None), ENTRYPOINT, BOUNDS, layer)
     assert await rules.decide(asked()) == Permit(scope=frozenset({"read"}), ttl=600)
     stranger = asked(subject={"issuer": "https://idp.example.test", "subject": "v"})
@@ -104,9 +93,9 @@ async def test_compiled_rules_permit_narrow_and_refuse(opa: str, tmp_path: Path,
         {"request": "nothing"},
     ],
 )
-def test_opa_eval_answers_alike(opa: str, tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_opa_eval_answers_alike(opa: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
     bundle, question = built(opa, tmp_path, REGO, DATA), asked(**changes)
-    command = [opa, "eval", "--format", "json", "-d", ".", "-I", f"data.{ENTRYPOINT.replace('/', '.')}"]
+    command = [str(opa), "eval", "--format", "json", "-d", ".", "-I", f"data.{ENTRYPOINT.replace('/', '.')}"]
     ran = subprocess.run(command, cwd=tmp_path / "source", input=question, check=True, capture_output=True)
     told: Answer = answer(json.loads(ran.stdout)["result"][0]["expressions"][0]["value"])
     assert answered(instance(bundle).evaluate(question)) == told
@@ -126,7 +115,7 @@ documents = st.recursive(
 )
 
 
-def test_what_was_proved_reaches_the_rules_and_comes_back_unchanged(opa: str, tmp_path: Path) -> None:
+def test_what_was_proved_reaches_the_rules_and_comes_back_unchanged(opa: Path, tmp_path: Path) -> None:
     """A document that OPA could not parse would be undefined to the rules: no echo then."""
     rules = instance(built(opa, tmp_path, ECHO))
 
@@ -140,7 +129,7 @@ def test_what_was_proved_reaches_the_rules_and_comes_back_unchanged(opa: str, tm
     echoes()
 
 
-def test_opa_forgives_a_malformed_question_which_is_why_only_our_encoder_writes_one(opa: str, tmp_path: Path) -> None:
+def test_opa_forgives_a_malformed_question_which_is_why_only_our_encoder_writes_one(opa: Path, tmp_path: Path) -> None:
     careless = 'package cambist.exchange\n\ndefault decision := {"allow": false}\n\ndecision := {"allow": true} if not input.blocked\n'
     rules = instance(built(opa, tmp_path, careless))
     assert isinstance(answered(rules.evaluate(b'{"blocked":true}')), Deny)
@@ -157,14 +146,14 @@ def test_opa_forgives_a_malformed_question_which_is_why_only_our_encoder_writes_
         ('rand.intn("x", 2) == 1', "rand.intn"),
     ],
 )
-def test_rules_that_call_out_or_read_what_was_not_asked_are_refused_by_name(opa: str, tmp_path: Path, call: str, name: str) -> None:
+def test_rules_that_call_out_or_read_what_was_not_asked_are_refused_by_name(opa: Path, tmp_path: Path, call: str, name: str) -> None:
     rego = f'package cambist.exchange\n\ndefault decision := {{"allow": false}}\n\ndecision := {{"allow": true}} if {call}\n'
     with pytest.raises(Broken) as caught:
         instance(built(opa, tmp_path, rego))
     assert f"not offered to rules: {name}" in caught.value.cause
 
 
-def test_rules_that_never_end_run_out_of_fuel(opa: str, tmp_path: Path) -> None:
+def test_rules_that_never_end_run_out_of_fuel(opa: Path, tmp_path: Path) -> None:
     every_pair = "[1 | some i in numbers.range(1, 3000); some j in numbers.range(1, 3000); i * j == input.x]"
     rego = f"package cambist.exchange\n\ndecision := count({every_pair})\n"
     rules = instance(built(opa, tmp_path, rego))
@@ -174,7 +163,7 @@ def test_rules_that_never_end_run_out_of_fuel(opa: str, tmp_path: Path) -> None:
     assert rules.spoilt
 
 
-def test_rules_that_need_too_much_memory_abort(opa: str, tmp_path: Path) -> None:
+def test_rules_that_need_too_much_memory_abort(opa: Path, tmp_path: Path) -> None:
     long = 'concat("", [s | some i in numbers.range(1, input.n); s := "xxxxxxxxxxxxxxxxxxxx"])'
     rego = f"package cambist.exchange\n\ndecision := count({long})\n"
     rules = instance(built(opa, tmp_path, rego), Bounds(fuel=2_000_000_000, memory=64, deadline=5.0))
@@ -183,7 +172,7 @@ def test_rules_that_need_too_much_memory_abort(opa: str, tmp_path: Path) -> None
     assert "opa_malloc: failed (they may have 64 pages of memory)" in str(caught.value.facts["cause"])
 
 
-def test_rules_that_contradict_themselves_abort_with_the_place(opa: str, tmp_path: Path) -> None:
+def test_rules_that_contradict_themselves_abort_with_the_place(opa: Path, tmp_path: Path) -> None:
     rego = 'package cambist.exchange\n\ndecision := {"allow": true} if input.a\n\ndecision := {"allow": false} if input.b\n'
     rules = instance(built(opa, tmp_path, rego))
     with pytest.raises(Unavailable) as caught:
@@ -191,13 +180,13 @@ def test_rules_that_contradict_themselves_abort_with_the_place(opa: str, tmp_pat
     assert "exchange.rego:5:1: var assignment conflict" in str(caught.value.facts["cause"])
 
 
-def test_a_question_nested_100000_deep_is_a_refusal_and_no_crash(opa: str, tmp_path: Path) -> None:
+def test_a_question_nested_100000_deep_is_a_refusal_and_no_crash(opa: Path, tmp_path: Path) -> None:
     rules = instance(built(opa, tmp_path, ECHO))
     with pytest.raises(Unavailable):
         answered(rules.evaluate(b'{"subject":{"attributes":' + b"[" * 100_000 + b"]" * 100_000 + b"}}"))
 
 
-def test_memory_does_not_grow_with_the_number_of_questions(opa: str, tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_number_of_questions(opa: Path, tmp_path: Path) -> None:
     rules = instance(built(opa, tmp_path, REGO, DATA))
     rules.evaluate(asked())
     size = rules._memory.lent.data_len(rules._store)
@@ -205,13 +194,13 @@ def test_memory_does_not_grow_with_the_number_of_questions(opa: str, tmp_path: P
     assert rules._memory.lent.data_len(rules._store) == size
 
 
-def test_a_large_question_is_answered_and_a_small_one_after_it(opa: str, tmp_path: Path) -> None:
+def test_a_large_question_is_answered_and_a_small_one_after_it(opa: Path, tmp_path: Path) -> None:
     rules = instance(built(opa, tmp_path, REGO, DATA))
     small = rules.evaluate(asked())
     assert rules.evaluate(asked(more="x" * 300_000)) == small == rules.evaluate(asked())
 
 
-async def test_data_of_the_operator_are_what_the_rules_see(opa: str, tmp_path: Path) -> None:
+async def test_data_of_the_operator_are_what_the_rules_see(opa: Path, tmp_path: Path) -> None:
     over = tmp_path / "more.json"
     over.write_text(
         json.dumps({"grants": {"https://idp.example.test": {"v": {"audiences": ["https://api.example.test"], "scopes": ["admin"]}}}})
@@ -223,27 +212,27 @@ async def test_data_of_the_operator_are_what_the_rules_see(opa: str, tmp_path: P
     assert await rules.decide(asked()) == Permit(scope=frozenset({"read"}), ttl=600)
 
 
-def test_the_manifests_revision_is_named(opa: str, tmp_path: Path) -> None:
+def test_the_manifests_revision_is_named(opa: Path, tmp_path: Path) -> None:
     assert read(built(opa, tmp_path, REGO, DATA, "-r", "2027-01"), None).revision.startswith("2027-01+")
 
 
-def test_another_entry_point_can_be_chosen(opa: str, tmp_path: Path) -> None:
+def test_another_entry_point_can_be_chosen(opa: Path, tmp_path: Path) -> None:
     bundle = built(opa, tmp_path, REGO + '\nother := {"allow": true}\n', DATA, "-e", "cambist/exchange/other")
     assert answered(instance(bundle, entrypoint="cambist/exchange/other").evaluate(probe())) == Permit()
     assert isinstance(answered(instance(bundle).evaluate(probe())), Deny)
 
 
-def test_a_bundle_without_compiled_rules_is_refused_with_the_remedy(opa: str, tmp_path: Path) -> None:
+def test_a_bundle_without_compiled_rules_is_refused_with_the_remedy(opa: Path, tmp_path: Path) -> None:
     with pytest.raises(Broken) as caught:
         read(built(opa, tmp_path, REGO, DATA, "-t", "rego"), None)
     assert "build it with `opa build -t wasm" in caught.value.cause
 
 
-def test_a_signed_bundle_is_refused_because_nobody_would_verify_it(opa: str, tmp_path: Path) -> None:
+def test_a_signed_bundle_is_refused_because_nobody_would_verify_it(opa: Path, tmp_path: Path) -> None:
     built(opa, tmp_path, REGO, DATA)
     signed = tmp_path / "signed.tar.gz"
     signing = ["-b", "source", "--signing-alg", "HS256", "--signing-key", "secret"]
-    command = [opa, "build", "-t", "wasm", "-e", ENTRYPOINT, *signing, "-o", str(signed)]
+    command = [str(opa), "build", "-t", "wasm", "-e", ENTRYPOINT, *signing, "-o", str(signed)]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     with pytest.raises(Broken) as caught:
         read(signed, None)
