@@ -5,58 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cambist import Unavailable
 from cambist.testing import MovableClock
-from cambist_keys_file.settings import KeysFileSettings
-from cambist_keys_file.store import FileKeys
+from cambist_keys_file.testing import cause_of, kept, made, refuses_all, signer, unchecked
 
 pytestmark = pytest.mark.row("P-keys-file")
-
-KEK = "7d" * 32
-
-
-def kept(folder: Path, clock: MovableClock | None = None, **changes: Any) -> FileKeys:
-    settings = KeysFileSettings.model_validate({"directory": folder / "keys", "kek": KEK, **changes})
-    return FileKeys.opened(settings, clock or MovableClock())
-
-
-def unchecked(folder: Path) -> FileKeys:
-    """A store as it is after it was opened, when something happens to its file."""
-    return FileKeys(KeysFileSettings.model_validate({"directory": folder / "keys", "kek": KEK}), MovableClock())
-
-
-async def signer(store: FileKeys, zone: str = "default") -> str:
-    return (await store.signing(zone)).kid
-
-
-async def made(folder: Path) -> Path:
-    """The file of a zone with a key that signs and one that waits."""
-    await kept(folder).rotate("default")
-    return folder / "keys" / "default.json"
-
-
-async def cause_of(work: Any) -> str:
-    with pytest.raises(Unavailable) as refused:
-        await work
-    assert refused.value.reason == "temporarily_unavailable"
-    return str(refused.value.facts["cause"])
-
-
-async def refuses_all(store: FileKeys) -> bool:
-    """Whether nothing can be had, and nothing can be changed."""
-    asked: tuple[Callable[[], Any], ...] = (
-        lambda: store.signing("default"),
-        lambda: store.published("default"),
-        lambda: store.rotate("default"),
-        lambda: store.rotate("default", compromised=True),
-    )
-    for ask in asked:
-        await cause_of(ask())
-    return True
 
 
 async def test_directory_and_files_are_for_their_owner_only(tmp_path: Path) -> None:

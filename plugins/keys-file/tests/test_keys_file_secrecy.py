@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -21,50 +19,11 @@ from cambist_keys_file.file_key import FileKey
 from cambist_keys_file.sealing import NotOpened, Sealing
 from cambist_keys_file.settings import KeysFileSettings
 from cambist_keys_file.store import FileKeys
+from cambist_keys_file.testing import KEK, cause_of, kept, made, refuses_all, signer, unchecked
 
 pytestmark = pytest.mark.row("P-keys-file")
 
-KEK, OTHER_KEK = "7d" * 32, "7e" * 32
-
-
-def kept(folder: Path, clock: MovableClock | None = None, **changes: Any) -> FileKeys:
-    settings = KeysFileSettings.model_validate({"directory": folder / "keys", "kek": KEK, **changes})
-    return FileKeys.opened(settings, clock or MovableClock())
-
-
-def unchecked(folder: Path) -> FileKeys:
-    """A store as it is after it was opened, when something happens to its file."""
-    return FileKeys(KeysFileSettings.model_validate({"directory": folder / "keys", "kek": KEK}), MovableClock())
-
-
-async def signer(store: FileKeys, zone: str = "default") -> str:
-    return (await store.signing(zone)).kid
-
-
-async def made(folder: Path) -> Path:
-    """The file of a zone with a key that signs and one that waits."""
-    await kept(folder).rotate("default")
-    return folder / "keys" / "default.json"
-
-
-async def cause_of(work: Any) -> str:
-    with pytest.raises(Unavailable) as refused:
-        await work
-    assert refused.value.reason == "temporarily_unavailable"
-    return str(refused.value.facts["cause"])
-
-
-async def refuses_all(store: FileKeys) -> bool:
-    """Whether nothing can be had, and nothing can be changed."""
-    asked: tuple[Callable[[], Any], ...] = (
-        lambda: store.signing("default"),
-        lambda: store.published("default"),
-        lambda: store.rotate("default"),
-        lambda: store.rotate("default", compromised=True),
-    )
-    for ask in asked:
-        await cause_of(ask())
-    return True
+OTHER_KEK = "7e" * 32
 
 
 async def test_another_kek_is_refused_at_open_and_in_use(tmp_path: Path) -> None:

@@ -10,36 +10,9 @@ from typing import Any
 
 import pytest
 
-from cambist import Unavailable
-from cambist.testing import MovableClock
-from cambist_keys_file.settings import KeysFileSettings
-from cambist_keys_file.store import FileKeys
+from cambist_keys_file.testing import cause_of, kept, made, signer
 
 pytestmark = pytest.mark.row("P-keys-file")
-
-KEK = "7d" * 32
-
-
-def kept(folder: Path, clock: MovableClock | None = None, **changes: Any) -> FileKeys:
-    settings = KeysFileSettings.model_validate({"directory": folder / "keys", "kek": KEK, **changes})
-    return FileKeys.opened(settings, clock or MovableClock())
-
-
-async def signer(store: FileKeys, zone: str = "default") -> str:
-    return (await store.signing(zone)).kid
-
-
-async def made(folder: Path) -> Path:
-    """The file of a zone with a key that signs and one that waits."""
-    await kept(folder).rotate("default")
-    return folder / "keys" / "default.json"
-
-
-async def cause_of(work: Any) -> str:
-    with pytest.raises(Unavailable) as refused:
-        await work
-    assert refused.value.reason == "temporarily_unavailable"
-    return str(refused.value.facts["cause"])
 
 
 async def test_a_key_is_on_disk_before_it_signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
