@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -167,8 +168,28 @@ async def test_the_time_that_is_configured_is_the_time_that_is_given() -> None:
         seen.append(request.extensions["timeout"])
         return httpx.Response(200)
 
-    await asked(answer, timeout=30)
-    assert set(seen[0].values()) == {30.0}  # httpx would give up after five seconds
+    await asked(answer, timeout=30, connect_timeout=20, read_timeout=25)
+    assert (seen[0]["connect"], seen[0]["read"], seen[0]["write"]) == (20.0, 25.0, 30.0)  # httpx would give up after five seconds
+
+
+async def test_silence_within_an_answer_ends_it_before_the_whole_time_is_over() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n{")
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        over.set()
+
+    over = asyncio.Event()
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, Egress(EgressSettings(timeout=30, read_timeout=0.05)) as http:
+        with pytest.raises(Unavailable) as raised:
+            await http.get(f"http://127.0.0.1:{port}/jwks")
+        await over.wait()
+    assert raised.value.facts["cause"] == "ReadTimeout"
 
 
 async def test_who_hangs_up_while_we_wait_is_cancelled() -> None:
@@ -250,12 +271,45 @@ async def test_the_environment_has_no_say_in_whom_we_talk_to(monkeypatch: pytest
     assert b"authorization" not in heads[0].lower()
 
 
-def test_a_certificate_file_that_is_not_there_keeps_it_shut() -> None:
-    with pytest.raises(FileNotFoundError):
-        Egress(EgressSettings(ca_file="/nowhere.pem"))
+@pytest.mark.parametrize("given", ["ca_file", "authorities"])
+def test_a_certificate_file_that_is_none_keeps_it_shut(given: str, tmp_path: Path) -> None:
+    junk = tmp_path / "junk.pem"
+    junk.write_text("junk")
+    for path in ("/nowhere.pem", junk, tmp_path):
+        with pytest.raises(ValidationError, match="cannot be read as certificates"):
+            EgressSettings.model_validate({given: path if given == "ca_file" else {"a.example": path}})
 
 
-@pytest.mark.parametrize("wrong", [{"timeout": 0}, {"timeout": 61}, {"max_body": 0}, {"proxy": "x"}])
+def test_a_proxy_is_told_only_by_whether_there_is_one() -> None:
+    assert "secret" not in repr(EgressSettings.model_validate({"proxy": "https://user:secretword@proxy.example"})).replace("<secret>", "")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"timeout": 0},
+        {"timeout": 61},
+        {"connect_timeout": 0},
+        {"read_timeout": 0},
+        {"max_body": 0},
+        {"proxy": "x"},
+        {"proxy": "socks5://proxy.example"},
+        {"proxy": "http://"},
+        {"proxy": "http://[::1"},
+        {"private": [""]},
+        {"private": ["*"]},
+        {"private": ["*."]},
+        {"private": ["*.*.example"]},
+        {"private": ["a*.example"]},
+        {"private": ["10.0.0.0/8"]},
+        {"private": ["https://a.example"]},
+        {"private": ["user@a.example"]},
+        {"keys_max_age": 59},
+        {"keys_max_age": 3601},
+        {"keys_kept": 86_401},
+        {"keys_kept": -1},
+    ],
+)
 def test_settings_have_bounds(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        EgressSettings(**wrong)
+        EgressSettings.model_validate(wrong)

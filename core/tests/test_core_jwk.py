@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import Any
 
 import pytest
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from cambist import Unavailable
-from cambist.compact import encode
+from cambist.compact import base64url, encode
 from cambist.errors import KeyUnknown
-from cambist.jwk import ASYMMETRIC, MAX_KEYS, KeySet
+from cambist.jwk import ASYMMETRIC, MAX_KEYS, KeySet, undeclared
 
 EC = ECKey.generate_key("P-256").as_dict(private=False)
 RSA = RSAKey.generate_key(2048).as_dict(private=False)
@@ -28,6 +29,10 @@ def one(key: object) -> KeySet:
 
 def spelt(number: int, size: int) -> str:
     return encode(number.to_bytes(size, "big"))
+
+
+def _number(text: object) -> int:
+    return int.from_bytes(base64url(str(text)), "big")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +101,10 @@ def test_a_key_has_one_algorithm(key: dict[str, Any], algorithms: set[str]) -> N
         (RSA | {"e": "AQ"}, "not a sound key"),
         (RSA | {"e": "AA"}, "not a sound key"),
         (RSA | {"e": spelt(2**32 + 1, 5)}, "not a sound key"),
+        (RSA | {"e": spelt(65538, 3)}, "not a sound key"),
         (RSA | {"n": None}, "not a sound key"),
+        (RSA | {"n": spelt(_number(RSA["n"]) + 1, 256)}, "not a sound key"),
+        (RSA | {"n": spelt(_number(RSA["n"]) // 997 * 997 | 1 << 2047, 256)}, "not a sound key"),
         (ED | {"crv": "X25519"}, "alg does not fit"),
         (OKPKey.generate_key("Ed448").as_dict(private=False), "alg does not fit"),
         (ED | {"x": "AAAA"}, "not a sound key"),
@@ -199,3 +207,29 @@ def test_a_key_that_is_not_there_is_refused_with_what_was_asked_for() -> None:
     with pytest.raises(KeyUnknown) as refused:
         one(EC).find(5, "ES256")
     assert refused.value.seen == {"kid": None, "alg": "ES256"}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "algorithm"),
+    [
+        (["RS256", "PS256"], "RS256"),
+        (["PS256"], "PS256"),
+        (["ES256", "PS384"], "PS384"),
+        (["PS256", "RS384"], "RS384"),
+        (["ES256"], "RS256"),
+        ([], "RS256"),
+    ],
+)
+def test_what_an_rsa_key_is_for_that_does_not_say_so_follows_from_what_its_issuer_may_use(allowed: list[str], algorithm: str) -> None:
+    keys = KeySet.of({"keys": [RSA | {"kid": "a"}, RSA | {"kid": "b", "alg": "RS512"}]}, rsa=undeclared(allowed))
+    assert [key.algorithms for key in keys.keys] == [{algorithm}, {"RS512"}]
+
+
+def test_a_modulus_of_the_chips_that_make_weak_ones_is_no_key() -> None:
+    """CVE-2017-15361: their primes, and so their products, are powers of 65537 to every small prime."""
+    small = math.prod(n for n in range(2, 168) if all(n % d for d in range(2, n)))
+    weak = pow(65537, 12345, small) + (1 << 2047) // small * small + small
+    while any(weak % n == 0 for n in range(2, 1000)):
+        weak += small
+    assert "not a sound key" in one(RSA | {"n": spelt(weak, 256)}).dropped[0]
+    assert one(RSA | {"n": spelt(_number(RSA["n"]), 256)}).keys

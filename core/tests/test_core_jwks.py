@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,7 +17,7 @@ from joserfc.jwk import ECKey
 from cambist import Unavailable
 from cambist.egress import Egress, EgressSettings
 from cambist.errors import KeyUnknown
-from cambist.jwks import HARD_AGE, REFETCH_FLOOR, RETRY_FLOOR, SOFT_AGE, FileKeys, RemoteKeys, inline
+from cambist.jwks import HARD_AGE, PATIENCE, REFETCH_FLOOR, RETRY_FLOOR, SOFT_AGE, RemoteKeys
 from cambist.testing import MovableClock
 
 ISSUER = "https://issuer.example/tenant"
@@ -189,6 +187,174 @@ async def test_last_good_keys_serve_through_an_outage_of_a_day_and_not_longer() 
     assert refused.value.facts == {"what": f"the keys of {ISSUER}", "cause": "status 503"}
 
 
+async def test_an_outage_of_ten_minutes_fails_no_token_of_known_keys_and_makes_none_wait() -> None:
+    server, clock = KeyServer(), MovableClock()
+    async with remote(server, clock) as keys:
+        await keys.find("a", "ES256")
+        clock.move(SOFT_AGE - 1)
+        server.hold = asyncio.Event()  # it takes connections and says nothing, the worst way to be down
+        for _ in range(600):
+            clock.move(1)
+            async with asyncio.timeout(PATIENCE / 2):
+                assert (await keys.find("a", "ES256")).kid == "a"
+            await settled()
+        server.hold.set()
+
+
+@pytest.mark.parametrize("down", ["silent", "refusing"])
+async def test_after_quiet_hours_the_first_token_is_judged_by_fresh_keys_or_after_a_moment_by_the_last_good_ones(
+    down: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cambist.jwks.PATIENCE", 0.02)
+    server, clock = KeyServer(kids=("a", "b")), MovableClock()
+    async with remote(server, clock) as keys:
+        await keys.find("a", "ES256")
+        server.up("b")
+        clock.move(3600)
+        with pytest.raises(KeyUnknown):  # withdrawn meanwhile (K6)
+            await keys.find("a", "ES256")
+        clock.move(3600)
+        if down == "silent":
+            server.hold = asyncio.Event()
+        else:
+            server.down()
+        asked = len(server.asked)
+        assert (await keys.find("b", "ES256")).kid == "b"
+        assert len(server.asked) == asked + 1  # it was tried
+        began = asyncio.get_running_loop().time()
+        for _ in range(100):  # and is not waited for again
+            assert (await keys.find("b", "ES256")).kid == "b"
+        assert asyncio.get_running_loop().time() - began < 0.02
+        if server.hold is not None:
+            server.hold.set()
+        await settled()
+
+
+async def test_all_who_come_at_once_after_quiet_hours_wait_for_the_same_fresh_keys() -> None:
+    server, clock = KeyServer(), MovableClock()
+    async with remote(server, clock) as keys:
+        await keys.find("a", "ES256")
+        server.up("b")
+        clock.move(3600)
+        told = await asyncio.gather(*(keys.find("a", "ES256") for _ in range(20)), return_exceptions=True)
+    assert {type(each) for each in told} == {KeyUnknown}
+    assert len(server.asked) == 2
+
+
+async def test_a_clock_that_is_set_back_makes_no_key_younger() -> None:
+    server, clock = KeyServer(), MovableClock()
+    async with remote(server, clock) as keys:
+        await keys.find("a", "ES256")
+        server.up("b")
+        clock.move(-3600)
+        await keys.find("a", "ES256")
+        await settled()
+        assert (await keys.find("b", "ES256")).kid == "b"
+
+
+@pytest.mark.parametrize(
+    ("stated", "fresh"),
+    [
+        ("max-age=120", 120),
+        ("public, max-age=120, must-revalidate", 120),
+        ('MAX-AGE="120"', 120),
+        ("max-age=1", REFETCH_FLOOR),
+        ("max-age=0", REFETCH_FLOOR),
+        ("max-age=86400", SOFT_AGE),
+        ("max-age=999999999999999999", SOFT_AGE),
+        ("max-age=-1", SOFT_AGE),
+        ("max-age=soon", SOFT_AGE),
+        ("s-maxage=100", SOFT_AGE),
+        ("x-max-age=100", SOFT_AGE),
+        ("", SOFT_AGE),
+    ],
+)
+async def test_an_issuer_may_ask_for_less_than_our_age_and_not_for_more(stated: str, fresh: float) -> None:
+    server, clock = KeyServer(lambda _: httpx.Response(200, json=document("a"), headers={"cache-control": stated})), MovableClock()
+    async with remote(server, clock) as keys:
+        await keys.find("a", "ES256")
+        clock.move(fresh)
+        await keys.find("a", "ES256")
+        await settled()
+        assert len(server.asked) == 1
+        clock.move(1)
+        await keys.find("a", "ES256")
+        await settled()
+        assert len(server.asked) == 2
+
+
+async def test_keys_that_are_forgotten_are_not_believed_and_neither_are_those_that_were_under_way() -> None:
+    server, clock = KeyServer(kids=("a",)), MovableClock()
+    async with remote(server, clock) as keys:
+        await keys.find("a", "ES256")
+        clock.move(SOFT_AGE + 1)
+        server.hold = asyncio.Event()
+        await keys.find("a", "ES256")  # an answer with `a` in it is under way
+        await settled()
+        keys.forget()
+        held, server.hold = server.hold, None
+        server.up("b")
+        assert (await keys.find("b", "ES256")).kid == "b"
+        held.set()
+        await settled()
+        with pytest.raises(KeyUnknown):
+            await keys.find("a", "ES256")
+    async with remote(server, clock) as keys:
+        await keys.find("b", "ES256")
+        server.down()
+        keys.forget()
+        with pytest.raises(Unavailable):  # nothing to fall back on
+            await keys.find("b", "ES256")
+
+
+async def test_trouble_with_an_issuer_is_told_until_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    server, clock = KeyServer(), MovableClock()
+    server.down()
+    async with remote(server, clock) as keys:
+        assert keys.warning() is None
+        with pytest.raises(Unavailable):
+            await keys.find("a", "ES256")
+        assert keys.warning() == "there are none: status 503"
+        server.up("a")
+        clock.move(RETRY_FLOOR)
+        await keys.find("a", "ES256")
+        assert keys.warning() is None
+        server.down()
+        for _ in range(2):
+            clock.move(SOFT_AGE + 1)
+            await keys.find("a", "ES256")
+            await settled()
+        assert keys.warning() == f"last good {2 * SOFT_AGE + 2:g} seconds ago: status 503"
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        f"the keys of {ISSUER} cannot be fetched: status 503",
+        f"the keys of {ISSUER} can be fetched again",
+        f"the keys of {ISSUER} cannot be fetched: status 503",
+    ]
+
+
+async def test_keys_that_are_left_out_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    server = KeyServer(lambda _: httpx.Response(200, json={"keys": [key("a"), key("b") | {"d": "AAAA"}]}))
+    clock = MovableClock()
+    async with remote(server, clock) as keys:
+        for _ in range(3):
+            await keys.find("a", "ES256")
+            await settled()
+            clock.move(SOFT_AGE + 1)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"of the keys of {ISSUER} these are not used: ['b: its private half is public, so it proves nothing']"
+    ]
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/jwk-set+json", "text/plain", "text/html", "application/octet-stream", ""]
+)
+async def test_a_key_set_is_known_by_what_it_is_and_not_by_its_media_type(kind: str) -> None:
+    server = KeyServer(lambda _: httpx.Response(200, content=json.dumps(document("a")), headers={"content-type": kind}))
+    async with remote(server, MovableClock()) as keys:
+        assert (await keys.find("a", "ES256")).kid == "a"
+
+
 async def test_after_a_day_without_a_token_the_first_one_waits_for_fresh_keys() -> None:
     server, clock = KeyServer(), MovableClock()
     async with remote(server, clock) as keys:
@@ -296,6 +462,42 @@ async def test_without_a_url_the_discovery_document_says_where_the_keys_are(issu
     assert server.asked == [f"{ISSUER}/.well-known/openid-configuration", URL]
 
 
+def as_authorization_server(**changes: Any) -> Callable[[httpx.Request], httpx.Response]:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/.well-known/oauth-authorization-server/tenant":
+            return httpx.Response(200, json={"issuer": ISSUER, "jwks_uri": URL} | changes)
+        return httpx.Response(200, json=document("a")) if str(request.url) == URL else httpx.Response(404)
+
+    return answer
+
+
+async def test_an_issuer_that_is_no_openid_provider_is_found_by_its_authorization_server_metadata() -> None:
+    server, clock = KeyServer(as_authorization_server()), MovableClock()
+    async with remote(server, clock, url=None) as keys:
+        assert (await keys.find("a", "ES256")).kid == "a"
+    places = ["tenant/.well-known/openid-configuration", ".well-known/oauth-authorization-server/tenant"]
+    assert server.asked == [*(f"https://issuer.example/{place}" for place in places), URL]
+
+
+@pytest.mark.parametrize("changes", [{"issuer": "https://issuer.example"}, {"jwks_uri": "http://keys.example/"}, {"jwks_uri": None}])
+async def test_the_second_document_is_judged_like_the_first(changes: dict[str, Any]) -> None:
+    server, clock = KeyServer(as_authorization_server(**changes)), MovableClock()
+    async with remote(server, clock, url=None) as keys:
+        with pytest.raises(Unavailable):
+            await keys.find("a", "ES256")
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("status", [301, 403, 500, 503])
+async def test_only_an_issuer_without_the_first_document_is_asked_for_the_second(status: int) -> None:
+    server, clock = KeyServer(lambda _: httpx.Response(status)), MovableClock()
+    async with remote(server, clock, url=None) as keys:
+        with pytest.raises(Unavailable) as refused:
+            await keys.find("a", "ES256")
+    assert refused.value.facts["cause"] == f"status {status}"
+    assert len(server.asked) == 1
+
+
 async def test_an_issuer_on_this_machine_may_do_without_tls() -> None:
     issuer, url = "http://127.0.0.1:1234", "http://127.0.0.1:1234/jwks"
     server, clock = KeyServer(discovery(issuer=issuer, jwks_uri=url)), MovableClock()
@@ -351,105 +553,3 @@ async def test_a_discovery_document_that_is_no_document_leads_nowhere(monkeypatc
                 await keys.find("a", "ES256")
             assert refused.value.facts["cause"] == cause
             clock.move(RETRY_FLOOR)
-
-
-# ── keys in a file ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def written(path: Path, content: object) -> None:
-    """As a careful operator replaces a file: whole, by a move."""
-    new = path.with_suffix(".new")
-    new.write_text(content if isinstance(content, str) else json.dumps(content))
-    new.replace(path)
-
-
-async def test_keys_in_a_file_are_read_again_when_it_is_replaced(tmp_path: Path) -> None:
-    path, clock = tmp_path / "keys.json", MovableClock()
-    written(path, document("a"))
-    keys = FileKeys(path, clock)
-    assert (await keys.find("a", "ES256")).kid == "a"
-    written(path, document("b"))
-    assert (await keys.find("b", "ES256")).kid == "b"
-    with pytest.raises(KeyUnknown):
-        await keys.find("a", "ES256")
-
-
-async def test_a_replacement_of_the_same_size_and_time_is_noticed(tmp_path: Path) -> None:
-    path, other, clock = tmp_path / "keys.json", tmp_path / "other.json", MovableClock()
-    path.write_text(json.dumps(document("a")))
-    other.write_text(json.dumps(document("b")))
-    shutil.copystat(path, other)
-    keys = FileKeys(path, clock)
-    keys.read()
-    before, after = path.stat(), other.stat()
-    assert (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
-    other.replace(path)
-    assert (await keys.find("b", "ES256")).kid == "b"
-
-
-async def test_a_file_that_does_not_change_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, clock = tmp_path / "keys.json", MovableClock()
-    written(path, document("a"))
-    keys = FileKeys(path, clock)
-    keys.read()
-    monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail("it was read again"))
-    assert (await keys.find("a", "ES256")).kid == "a"
-
-
-@pytest.mark.parametrize("broken", ["", "{", "[]", '{"keys": 5}', '{"keys":[],"keys":[]}', None])
-async def test_a_broken_replacement_changes_nothing_for_a_day(tmp_path: Path, broken: str | None) -> None:
-    path, clock = tmp_path / "keys.json", MovableClock()
-    written(path, document("a"))
-    keys = FileKeys(path, clock)
-    keys.read()
-    clock.move(3600)
-    keys.read()  # sound an hour later, too: from then on the day counts
-    if broken is None:
-        path.unlink()
-    else:
-        written(path, broken)
-    clock.move(HARD_AGE)
-    assert (await keys.find("a", "ES256")).kid == "a"
-    clock.move(1)
-    with pytest.raises(Unavailable) as refused:
-        await keys.find("a", "ES256")
-    assert refused.value.facts["what"] == f"key file {path}"
-    written(path, document("b"))
-    assert (await keys.find("b", "ES256")).kid == "b"
-
-
-@pytest.mark.parametrize(
-    ("content", "cause"),
-    [(None, "No such file"), ("{", "not one JSON value"), ("[]", "it is not a JWK set"), ("\ufeff{}", "byte order mark")],
-)
-async def test_a_file_that_never_was_a_key_set_is_told(tmp_path: Path, content: str | None, cause: str) -> None:
-    path = tmp_path / "keys.json"
-    if content is not None:
-        written(path, content)
-    with pytest.raises(Unavailable) as refused:
-        await FileKeys(path, MovableClock()).find("a", "ES256")
-    assert cause in str(refused.value.facts["cause"])
-
-
-# ── keys in the settings ────────────────────────────────────────────────────────────────────────────────
-
-
-async def test_keys_in_the_settings_are_found() -> None:
-    assert (await inline(ISSUER, document("a", "b")).find("b", "ES256")).kid == "b"
-    with pytest.raises(KeyUnknown):
-        await inline(ISSUER, document("a")).find("b", "ES256")
-
-
-@pytest.mark.parametrize(
-    ("given", "cause"),
-    [
-        ({}, "it is not a JWK set"),
-        ({"keys": "x"}, "it is not a JWK set"),
-        ({"keys": []}, "there are none"),
-        ({"keys": [key("a") | {"use": "enc"}, {"kty": "oct", "k": "AA"}]}, "a: not for signatures; None: not an asymmetric key"),
-    ],
-)
-def test_keys_in_the_settings_that_cannot_be_used_are_told_with_their_issuer(given: dict[str, Any], cause: str) -> None:
-    with pytest.raises(Unavailable) as refused:
-        inline(ISSUER, given)
-    assert refused.value.facts == {"what": f"the keys of {ISSUER}", "cause": cause}

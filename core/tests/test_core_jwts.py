@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import math
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,12 +12,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from joserfc.jwk import ECKey
 
-from cambist import CredentialMalformed, Expected, Expired, NotYetValid, Rejected, SignatureInvalid, Unavailable, Verified
-from cambist.compact import base64url, encode
+from cambist import CredentialMalformed, Expected, Expired, NotYetValid, Rejected, SignatureInvalid, Verified
+from cambist.compact import Compact, base64url, encode
 from cambist.egress import Egress, EgressSettings
-from cambist.errors import AlgorithmRefused, IssuerNotTrusted, KeyUnknown, Refusal
+from cambist.errors import AlgorithmRefused, IssuerNotTrusted, KeyUnknown, KindMismatch, Refusal
 from cambist.identity import Identity, MayAct
-from cambist.jwks import FileKeys, InlineKeys, RemoteKeys
 from cambist.jwts import Jwts, media_type
 from cambist.testing import ABSENT, Forge, MovableClock
 
@@ -169,7 +167,7 @@ async def test_a_plain_type_is_accepted_in_every_spelling(typ: object) -> None:
 async def test_a_token_of_another_kind_is_refused_whatever_it_says_otherwise(typ: object) -> None:
     bench = Bench()
     refusal = await bench.refused(bench.forge.jwt({"typ": typ}))
-    assert (type(refusal), refusal.said) == (Rejected, "a token of this kind is not accepted here")
+    assert (type(refusal), refusal.said) == (KindMismatch, "a token of this kind is not accepted here")
 
 
 def test_a_media_type_is_compared_without_case_and_with_application_implied() -> None:
@@ -318,7 +316,7 @@ async def test_several_audiences_are_reported_as_they_are() -> None:
 async def test_a_security_event_or_a_proof_is_no_credential(shape: dict[str, Any]) -> None:
     bench = Bench()
     refusal = await bench.refused(bench.forge.jwt({"typ": ABSENT}, **shape))
-    assert (type(refusal), refusal.said) == (Rejected, "a token of this kind is not accepted here")
+    assert (type(refusal), refusal.said) == (KindMismatch, "a token of this kind is not accepted here")
 
 
 async def test_a_method_alone_makes_no_proof_of_it() -> None:
@@ -529,40 +527,17 @@ async def test_a_condition_on_actors_that_is_not_understood_cannot_be_met() -> N
     assert refused.value.seen == ["aud", "email"]
 
 
-# ── where keys come from ────────────────────────────────────────────────────────────────────────────────
+async def test_it_does_not_expire_before_it_is_valid() -> None:
+    bench = Bench()
+    now = int(bench.clock())
+    refusal = await bench.refused(bench.forge.jwt(nbf=now + 30, exp=now + 20, iat=now))
+    assert refusal.said == "it expires before it is valid"
 
 
-def test_keys_come_from_the_one_place_that_is_named(tmp_path: Path) -> None:
-    bench, path = Bench(), tmp_path / "keys.json"
-    path.write_bytes(msgspec.json.encode(bench.forge.jwks))
-    assert isinstance(bench.jwts.keys(ISSUER, jwks=bench.forge.jwks), InlineKeys)
-    assert isinstance(bench.jwts.keys(ISSUER, file=path), FileKeys)
-    assert isinstance(bench.jwts.keys(ISSUER, jwks_url="https://keys.example"), RemoteKeys)
-    assert isinstance(bench.jwts.keys(ISSUER), RemoteKeys)
-
-
-def test_a_key_file_that_is_none_is_told_at_once(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable):
-        Bench().jwts.keys(ISSUER, file=tmp_path / "nowhere.json")
-
-
-async def test_a_key_server_that_is_down_is_unavailable_and_never_a_bad_token() -> None:
-    def down(_: httpx.Request) -> httpx.Response:
-        return httpx.Response(503)
-
-    clock = MovableClock()
-    async with Egress(EgressSettings(), httpx.MockTransport(down)) as http:
-        jwts = Jwts(http, clock)
-        expected = Expected(issuer=ISSUER, keys=jwts.keys(ISSUER, jwks_url="https://keys.example"), algorithms=frozenset({"ES256"}))
-        with pytest.raises(Unavailable):
-            await jwts.verify(Forge(ISSUER, STS, clock).jwt(), expected)
-
-
-async def test_nobody_is_called_for_a_token_that_is_refused_without_a_key() -> None:
-    clock = MovableClock()
-    jwts = Jwts(HTTP, clock)
-    expected = Expected(issuer=ISSUER, keys=jwts.keys(ISSUER), algorithms=frozenset({"ES256"}))
-    forge = Forge(ISSUER, STS, clock)
-    for token in (forge.jwt({"alg": "none"}), forge.jwt(iss="https://evil.example"), forge.jwt({"typ": "at+jwt"}), "a.b.c"):
-        with pytest.raises((Rejected, IssuerNotTrusted)):
-            await jwts.verify(token, expected)
+async def test_what_is_done_to_one_tokens_header_does_nothing_to_the_next() -> None:
+    bench = Bench()
+    one = Compact.parse(bench.forge.jwt())
+    assert isinstance(one.header, dict)
+    one.header["alg"] = "none"
+    assert Compact.parse(bench.forge.jwt()).header["alg"] == "ES256"
+    await bench.accepted(bench.forge.jwt())

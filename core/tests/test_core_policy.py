@@ -14,7 +14,7 @@ from cambist import Answer, Deny, Permit, PolicyInput
 from cambist.caller import Caller
 from cambist.errors import PluginFault, Unavailable
 from cambist.identity import Identity, Proven
-from cambist.policy import PolicyUnclear, answer, ask
+from cambist.policy import PolicyUnclear, answer, ask, read
 from cambist.request import Dialect, ExchangeRequest, ExecutionScope
 from cambist.target import Target
 from cambist.testing import question
@@ -35,6 +35,34 @@ def test_a_permit_with_all_its_bounds() -> None:
     assert answer({"allow": True}) == Permit()
     assert answer({"allow": True, "scope": []}) == Permit(scope=frozenset())
     assert answer({"allow": True, "targets": {"x": {"allow": True}}}) == Permit()
+
+
+@pytest.mark.parametrize(
+    ("bounds", "ttl"),
+    [
+        ({"obligations": {"max_ttl": 60}}, 60),
+        ({"ttl": 30, "obligations": {"max_ttl": 60}}, 30),
+        ({"ttl": 90, "obligations": {"max_ttl": 60}}, 60),
+        ({"ttl": 90, "obligations": {}}, 90),
+        ({"obligations": {"max_ttl": None}}, None),
+    ],
+)
+def test_an_obligation_bounds_the_lifetime_and_the_shorter_bound_counts(bounds: dict[str, Any], ttl: int | None) -> None:
+    assert answer({"allow": True, **bounds}) == Permit(ttl=ttl)
+
+
+@pytest.mark.parametrize("allow", [True, False])
+def test_an_answer_bears_the_revision_of_the_rules_that_gave_it_and_is_the_same_answer_without(allow: bool) -> None:
+    found = answer({"allow": allow}, "r7")
+    assert found.revision == "r7"
+    assert found == answer({"allow": allow})
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[NaN]", b'{"a":1,"a":2}', b"\xff", b"\xef\xbb\xbf{}", b"{} {}", b"[" * 100_000])
+def test_what_is_not_strict_json_is_unclear(text: bytes) -> None:
+    with pytest.raises(PolicyUnclear) as refused:
+        read(text)
+    assert "not strict JSON" in str(refused.value.facts["cause"])
 
 
 def test_a_denial_tells_what_is_public_apart() -> None:
@@ -75,6 +103,13 @@ def test_one_refused_target_refuses_all(allow: bool) -> None:
         {"allow": True, "targets": {"x": True}},
         {"allow": True, "targets": {"x": {}}},
         {"allow": True, "step_up": {}},
+        {"allow": True, "obligations": {"max_ttl": 60, "notify": "x"}},
+        {"allow": True, "obligations": {"max_ttl": "60"}},
+        {"allow": True, "obligations": {"max_ttl": 0}},
+        {"allow": True, "obligations": {"max_ttl": True}},
+        {"allow": True, "obligations": []},
+        {"allow": True, "obligations": None},
+        {"allow": False, "obligations": {"notify": "x"}},
         {"allow": True, "deny": True},
         {"allow": False, "reasons": "no"},
         {"allow": False, "reasons": [{"text": "no"}]},
@@ -136,6 +171,8 @@ async def test_a_policy_that_breaks_its_promise_is_a_fault_of_its_plugin(says: o
         (Permit, {"claims": [("a", 1)]}),
         (Permit, {"claims": {1: "a"}}),
         (Permit, {"claims": {"a": object()}}),
+        (Permit, {"revision": 7}),
+        (Deny, {"revision": b"7"}),
         (Deny, {"reasons": "no"}),
         (Deny, {"said": (1,)}),
         (Deny, {"targets": ["x"]}),

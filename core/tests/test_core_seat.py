@@ -220,7 +220,7 @@ async def test_each_dependency_is_told_by_name_and_what_is_wrong_with_it(says: E
 
 @pytest.mark.row("F-ready")
 async def test_a_dependency_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cambist.sts.PING_TIMEOUT", 0.02)
+    monkeypatch.setattr("cambist.readiness.PING_TIMEOUT", 0.02)
     async with open_sts({}, modules={"pings": Pings(5)}) as running:
         assert (await running.sts.ready())["pings"] == "no answer in time"
 

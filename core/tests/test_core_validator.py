@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cambist import Credential, Identity, Proven, Rejected, Unverified, Validator
+from cambist import Credential, CredentialMalformed, Identity, Proven, Rejected, Role, Unverified, Validator
 from cambist.errors import Ambiguous, IssuerNotTrusted, PluginFault, Refusal, TokenTypeNotEnabled, TokenTypeUnknown, Unclaimed
 from cambist.token_type import ACCESS_TOKEN, API_KEY, JWT, PAGE
 from cambist.validator import Seated, Takers
@@ -140,3 +140,23 @@ def test_what_it_said_when_it_was_seated_is_what_it_may_speak_for() -> None:
     taker.issuers = frozenset({B})
     assert seated.sole(written(JWT, A)).issuers == frozenset({A})
     assert isinstance(refused(seated, written(JWT, B)), IssuerNotTrusted)
+
+
+DOTTED = Credential(token="an.opaque.token", token_type=ACCESS_TOKEN, role=Role.SUBJECT)
+
+
+def test_what_looks_like_a_jwt_and_is_none_is_for_one_that_takes_tokens_without_an_issuer() -> None:
+    opaque = Taker(ACCESS_TOKEN)
+    assert takers(named=Taker(ACCESS_TOKEN, issuers={A}), opaque=opaque).taker(DOTTED).plugin == "opaque"
+    assert opaque.seen == [written(ACCESS_TOKEN)], "it is told that nothing is written on it"
+
+
+@pytest.mark.parametrize("others", [{}, {"opaque": Taker(ACCESS_TOKEN, recognizes=False)}])
+def test_where_nobody_takes_such_a_token_it_is_told_what_is_wrong_with_it(others: dict[str, Validator]) -> None:
+    with pytest.raises(CredentialMalformed):
+        takers(named=Taker(ACCESS_TOKEN, issuers={A}), **others).taker(DOTTED)
+
+
+def test_a_type_that_nobody_takes_is_told_before_the_shape_of_the_token() -> None:
+    with pytest.raises(TokenTypeNotEnabled):
+        takers(named=Taker(JWT, issuers={A})).taker(DOTTED)

@@ -32,7 +32,7 @@ class ClientAssertionValidator:
     def _expect(self, name: str, application: Application) -> Expected:
         return Expected(
             issuer=name,
-            keys=self._jwts.keys(name, jwks=application.jwks),
+            keys=self._jwts.keys(name, jwks=application.jwks, algorithms=application.algorithms),
             algorithms=frozenset(application.algorithms),
             types=TYPES,
             leeway=LEEWAY,

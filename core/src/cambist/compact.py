@@ -7,34 +7,61 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 
 from . import strictjson
 from .errors import CredentialMalformed
 
 # Before any parsing, so that no other serialisation hides in it (RFC 8725bis section 3.14).
-_SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_SHAPE = re.compile(r"[A-Za-z0-9_-]++\.[A-Za-z0-9_-]++\.[A-Za-z0-9_-]++")
+_ALPHABET = re.compile(r"[A-Za-z0-9_-]*+")
+_LAST = {2: frozenset("AQgw"), 3: frozenset("AEIMQUYcgkosw048")}
+"""What may come last when two or three characters are over: the bits that stand for nothing are zero."""
+_SHORT = 512
+"""The longest header that is remembered."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Jws:
+    """The parts of a JWS in compact serialization (RFC 7515 section 7.1); of the payload nothing is known but its bytes."""
+
+    header: Mapping[str, Any]
+    payload: bytes
+    signed: bytes
+    signature: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Jws:
+        """Raises CredentialMalformed unless it is exactly three canonical parts, the first a JSON object."""
+        if not _SHAPE.fullmatch(text):
+            raise CredentialMalformed("a JWT is three base64url parts separated by dots")
+        head, body, last = text.split(".")
+        signature = _decoded(last)
+        known = _texts(head) if len(head) <= _SHORT else None
+        header = _object(_decoded(head), "header") if known is None else dict(known)
+        return cls(header, _decoded(body), text[: -len(last) - 1].encode(), signature)
+
+
+@dataclass(frozen=True, slots=True)
 class Compact:
-    """The three parts of a JWS in compact serialization (RFC 7515 section 7.1)."""
+    """A JWT: a JWS whose payload is a JSON object."""
 
     text: str
-    header: Mapping[str, Any]
+    jws: Jws
     claims: Mapping[str, Any]
 
     @classmethod
     def parse(cls, text: str) -> Compact:
-        """Raises CredentialMalformed unless it is exactly three canonical parts, the first two JSON objects."""
-        if not _SHAPE.fullmatch(text):
-            raise CredentialMalformed("a JWT is three base64url parts separated by dots")
-        head, body, signature = text.split(".")
-        base64url(signature)
-        return cls(text, _object(head, "header"), _object(body, "payload"))
+        """Raises CredentialMalformed unless it is a JWS in compact serialization with a JSON object within."""
+        jws = Jws.parse(text)
+        return cls(text, jws, _object(jws.payload, "payload"))
 
-    @cached_property
+    @property
+    def header(self) -> Mapping[str, Any]:
+        return self.jws.header
+
+    @property
     def issuer(self) -> str | None:
         issuer = self.claims.get("iss")
         return issuer if isinstance(issuer, str) else None
@@ -50,22 +77,35 @@ def base64url(text: str) -> bytes:
     A decoder that ignores the unused last bits gives one signature several spellings, and defeats whatever
     remembers tokens by their text.
     """
-    try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise CredentialMalformed("not base64url") from error
-    if encode(raw) != text:
-        raise CredentialMalformed("not canonical base64url")
-    return raw
+    if not _ALPHABET.fullmatch(text):
+        raise CredentialMalformed("not base64url")
+    return _decoded(text)
 
 
 def encode(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _object(part: str, what: str) -> Mapping[str, Any]:
+def _decoded(text: str) -> bytes:
+    """As `base64url`, of a text that has no other characters."""
+    over = len(text) % 4
+    if over == 1:
+        raise CredentialMalformed("not base64url")
+    if over and text[-1] not in _LAST[over]:
+        raise CredentialMalformed("not canonical base64url")
+    return binascii.a2b_base64(text.replace("-", "+").replace("_", "/") + "=" * (-over % 4))
+
+
+@lru_cache(256)
+def _texts(part: str) -> Mapping[str, str] | None:
+    """A header, if there is nothing but text in it: an issuer writes the same one into all its tokens."""
+    header = _object(_decoded(part), "header")
+    return header if all(type(value) is str for value in header.values()) else None
+
+
+def _object(raw: bytes, what: str) -> Mapping[str, Any]:
     try:
-        value = strictjson.loads(base64url(part))
+        value = strictjson.loads(raw)
     except strictjson.NotStrict as error:
         raise CredentialMalformed(f"the {what} is {error}") from error
     if not isinstance(value, dict):

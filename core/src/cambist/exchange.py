@@ -15,6 +15,7 @@ from .policy import PolicyInput, ask
 from .possession import possessed
 from .request import ExchangeRequest
 from .spend import spend
+from .standing import standing
 from .target import targets
 from .token import MintedToken, draft, mint
 from .trace import Trace
@@ -47,6 +48,7 @@ async def consider(zone: OpenZone, request: ExchangeRequest, trace: Trace) -> En
             zone=zone.zone, now=zone.clock(), request=request, client=caller, subject=subject, actor=actor, chain=chain, targets=wanted
         ),
     )
+    await trace.step("standing", standing(zone.revocations, question))
     answer = await trace.step("policy", ask(zone.policy, question))
     return trace.saw("ruling", Entitlement.narrowest(question, answer))
 

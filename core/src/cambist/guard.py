@@ -44,7 +44,7 @@ class Guard:
         try:
             if len(credential.token) > self.max_token:
                 raise CredentialTooLarge(expected=self.max_token, seen=len(credential.token))
-            seat = self.takers[credential.role].sole(credential.unverified())
+            seat = self.takers[credential.role].taker(credential)
             with fenced(seat.plugin):
                 proven = await seat.validator.validate(replace(credential, possession=held))
                 _sound(seat, proven, self.clock())
@@ -109,6 +109,7 @@ _SHAPE: Mapping[str, Callable[[Any], bool]] = {
     "meant_for": _is_texts,
     "scope": lambda value: value is None or _is_texts(value),
     "token_id": _is_text,
+    "key_id": _is_text,
     "single_use_until": lambda value: value is None or (_is_time(value) and value < math.inf),
     "confirmation": _is_text,
     "chain": lambda value: type(value) is tuple and all(_is_identity(party) for party in value),

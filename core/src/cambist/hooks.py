@@ -8,6 +8,7 @@ observers) once for the service.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import pluggy
@@ -16,7 +17,7 @@ from .audit import Observer
 from .clock import Clock
 from .egress import Egress
 from .jwts import Jwts
-from .keys import KeyStore
+from .keys import Horizon, KeyStore
 from .policy import Policy
 from .shape import Shape
 from .store import Store
@@ -37,7 +38,10 @@ hookimpl = pluggy.HookimplMarker("cambist")
 
 
 class Host(Protocol):
-    """What a plugin may lean on, whatever it offers. `http` calls out, `jwts` verifies, `store` is its own corner of the store."""
+    """What a plugin may lean on, whatever it offers. `http` calls out, `jwts` verifies, `store` is its own corner of the store.
+
+    `horizon` is what a key store has to wait for when it rotates.
+    """
 
     @property
     def http(self) -> Egress: ...
@@ -49,6 +53,8 @@ class Host(Protocol):
     def issuer(self) -> str: ...
     @property
     def store(self) -> Store: ...
+    @property
+    def horizon(self) -> Horizon: ...
     def settings(self, shape: type[S]) -> S:
         """The plugin's table, as its shape. Raises SettingsRefused, which the plugin lets pass."""
 
@@ -103,9 +109,24 @@ class CanPing(Protocol):
         """Raises Unavailable when it does not."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """What the command line says to a command that a plugin brings, as the object of its context.
+
+    `zone` is what `cambist --zone` names, None where nobody named one; `zones` are all that are declared.
+    """
+
+    zone: str | None = None
+    zones: frozenset[str] = frozenset()
+
+
 @runtime_checkable
 class HasCommand(Protocol):
-    """Brings a command of its own: `cambist <plugin> …`. Callbacks may be coroutines; they run while the service is open."""
+    """Brings a command of its own: `cambist <plugin> …`, `cambist keys …` for a key store, `cambist store …` for a store.
+
+    Callbacks may be coroutines. They run while the service is open; those of a key store with nothing else open but the store,
+    those of a store while it is closed, so that they can mend what cannot be opened.
+    """
 
     def command(self) -> click.Command: ...
 

@@ -32,9 +32,10 @@ class MayAct:
 class Proven:
     """One verified credential: the identity, and the bounds of its proof. Only validators make one; the guard checks it.
 
-    `token_id` names the credential at its issuer; with `single_use_until` it is accepted once, and remembered until then.
-    `audience` is for whom it was issued, None where such a proof has no audience; `meant_for` is the audience the
-    operator configured for this issuer in place of the zone's own. `expires_at` is in seconds since 1970.
+    `token_id` names the credential at its issuer, and `key_id` the issuer's key that signed it: by either it can be revoked.
+    With `single_use_until` it is accepted once, and remembered until then. `audience` is for whom it was issued, None where
+    such a proof has no audience; `meant_for` is the audience the operator configured for this issuer in place of the zone's
+    own. `expires_at` is in seconds since 1970.
     """
 
     identity: Identity
@@ -44,6 +45,7 @@ class Proven:
     meant_for: frozenset[str] = frozenset()
     scope: frozenset[str] | None = None
     token_id: str | None = None
+    key_id: str | None = None
     single_use_until: float | None = None
     confirmation: str | None = None
     chain: tuple[Identity, ...] = ()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
@@ -14,6 +16,11 @@ MAX_KEYS = 100
 
 _EC = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 _RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+_PRIMES = [n for n in range(2, 1000) if all(n % d for d in range(2, math.isqrt(n) + 1))]
+_SMALL_FACTORS = math.prod(_PRIMES)
+"""A modulus that shares a factor with this can be taken apart by anybody."""
+_ROCA = [(p, frozenset(pow(65537, power, p) for power in range(p))) for p in _PRIMES if 2 < p < 168]
+"""What is left of a modulus of the chips of CVE-2017-15361, by each of these primes; of others it is all of this once in 2²⁷."""
 _P = (1 << 255) - 19
 _SMALL_ORDER = frozenset(
     {
@@ -31,13 +38,18 @@ ASYMMETRIC = frozenset({*_RSA, *_EC.values(), "EdDSA", "Ed25519"})
 """The only algorithms there are: HMAC and `none` cannot even be named (RFC 8725 section 3.1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: `id` is remembered
 class PublicKey:
     """One usable public key, bound to the algorithms that are one and the same for it."""
 
     key: Key
     kid: str | None
     algorithms: frozenset[str]
+
+    @cached_property
+    def id(self) -> str:
+        """What it can be distrusted by: its kid, or its thumbprint (RFC 7638) where its issuer gives it none."""
+        return self.kid or self.key.thumbprint()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +60,18 @@ class KeySet:
     dropped: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, document: object) -> KeySet:
-        """Unusable keys are left out one by one and do not spoil the set (RFC 7517 section 5). Raises Unavailable if it is none at all."""
+    def of(cls, document: object, *, rsa: str = "RS256") -> KeySet:
+        """Unusable keys are left out one by one and do not spoil the set (RFC 7517 section 5). Raises Unavailable if it is none at all.
+
+        `rsa` is the one algorithm of RSA keys that declare none.
+        """
         entries = document.get("keys") if isinstance(document, dict) else None
         if not isinstance(entries, list) or len(entries) > MAX_KEYS:
             raise Unavailable(what="the key set", cause="it is not a JWK set")
         keys, dropped = [], []
         for entry in entries:
             try:
-                keys.append(_usable(entry))
+                keys.append(_usable(entry, rsa))
             except _Unusable as error:
                 dropped.append(str(error))
         return cls(tuple(keys), tuple(dropped))
@@ -73,11 +88,20 @@ class KeySet:
         raise KeyUnknown(seen={"kid": kid if isinstance(kid, str) else None, "alg": algorithm})
 
 
+def undeclared(algorithms: Collection[str]) -> str:
+    """What RSA keys that declare no algorithm are for, at an issuer that may use these: one thing, as any key (RFC 8725bis section 3.1).
+
+    The key does not tell, and the header must not choose. RS256 is what such keys are for nearly everywhere.
+    """
+    usual = [name for name in _RSA if name in algorithms]
+    return usual[0] if usual else "RS256"
+
+
 class _Unusable(Exception):
     pass
 
 
-def _usable(entry: object) -> PublicKey:
+def _usable(entry: object, rsa: str) -> PublicKey:
     if not isinstance(entry, dict):
         raise _Unusable("a key that is not an object")
     kid = entry.get("kid")
@@ -92,7 +116,7 @@ def _usable(entry: object) -> PublicKey:
     public = {name: value for name, value in entry.items() if name in {"kty", "n", "e", "crv", "x", "y"}}
     try:
         key = JWKRegistry.import_key(public)
-        fitting = _algorithms(key) & _declared(entry.get("alg"), key)
+        fitting = _algorithms(key) & _declared(entry.get("alg"), key, rsa)
     except Exception as error:  # joserfc and cryptography raise more kinds than they name
         raise _Unusable(f"{kid}: not a sound key") from error
     if not fitting:
@@ -105,10 +129,10 @@ def _may_verify(entry: Mapping[str, Any]) -> bool:
     return isinstance(operations, list) and "verify" in operations
 
 
-def _declared(algorithm: object, key: Key) -> frozenset[str]:
+def _declared(algorithm: object, key: Key, rsa: str) -> frozenset[str]:
     """One key, one algorithm (RFC 8725bis section 3.1); EdDSA and Ed25519 are two names of one (RFC 9864)."""
     if algorithm is None:
-        return frozenset({"RS256"}) if isinstance(key, RSAKey) else ASYMMETRIC
+        return frozenset({rsa}) if isinstance(key, RSAKey) else ASYMMETRIC
     if algorithm in ("EdDSA", "Ed25519"):
         return frozenset({"EdDSA", "Ed25519"})
     return frozenset({algorithm}) if isinstance(algorithm, str) else frozenset()
@@ -116,10 +140,13 @@ def _declared(algorithm: object, key: Key) -> frozenset[str]:
 
 def _algorithms(key: Key) -> frozenset[str]:
     if isinstance(key, RSAKey):
-        public = key.public_key
-        # RFC 7518 section 3.3; the upper bounds keep one verification short.
-        if not 2048 <= public.key_size <= 8192 or not 3 <= public.public_numbers().e < 1 << 32:
+        numbers = key.public_key.public_numbers()
+        # RFC 7518 section 3.3; the upper bounds keep one verification short. Of even exponents and moduli none can be a key;
+        # 3 is allowed: what makes it weak is lax checking of the padding, and ours compares all of it.
+        if not 2048 <= numbers.n.bit_length() <= 8192 or not 3 <= numbers.e < 1 << 32 or not numbers.e % 2:
             raise ValueError("RSA size")
+        if math.gcd(numbers.n, _SMALL_FACTORS) != 1 or all(numbers.n % prime in left for prime, left in _ROCA):
+            raise ValueError("RSA modulus")
         return frozenset(_RSA)
     if isinstance(key, ECKey) and key.curve_name in _EC:
         _ = key.public_key  # raises for a point that is not on the curve

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import logging
+import math
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from authlib.oidc.discovery import OpenIDProviderMetadata
-
 from . import strictjson
 from .clock import Clock
+from .discovery import Fetched, fetched, jwks_uri
 from .egress import Egress
 from .errors import Unavailable
-from .jwk import KeySet, PublicKey
+from .jwk import KeySet, PublicKey, undeclared
+
+log = logging.getLogger(__name__)
 
 SOFT_AGE = 300.0
 """After this many seconds a key set is fetched anew when it is next needed."""
@@ -24,6 +28,10 @@ REFETCH_FLOOR = 60.0
 """An unknown kid causes one fetch in this many seconds, whatever the load."""
 RETRY_FLOOR = 5.0
 """After a failure, nobody asks again for this many seconds."""
+PATIENCE = 1.0
+"""How long a token waits for fresh keys when there are old ones to fall back on, in seconds."""
+
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age=\"?(\d{1,9})", re.IGNORECASE)
 
 
 class Keys(Protocol):
@@ -43,15 +51,18 @@ class InlineKeys:
         return self.keys.find(kid, algorithm)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class FileKeys:
-    """Keys in a file, read again when it changes. A replacement that is broken changes nothing, for HARD_AGE."""
+    """Keys in a file, read again when it changes. A replacement that is broken changes nothing, for as long as old keys are kept."""
 
     path: Path
     clock: Clock
+    kept: float = HARD_AGE
+    rsa: str = "RS256"
+    trouble: str | None = None
     _keys: KeySet = field(default_factory=lambda: KeySet(()))
     _stamp: tuple[int, int, int] | None = None
-    _sound: float = -HARD_AGE
+    _sound: float = -math.inf
 
     def read(self) -> KeySet:
         """Raises Unavailable when the file is not a key set, and was none for too long."""
@@ -60,33 +71,59 @@ class FileKeys:
             status = self.path.stat()
             # The inode too: keys of one kind have one size, and a file that is moved into place keeps its time.
             if self._stamp != (stamp := (status.st_mtime_ns, status.st_size, status.st_ino)):
-                self._keys = KeySet.of(strictjson.loads(self.path.read_bytes()))
+                self._keys = KeySet.of(strictjson.loads(self.path.read_bytes()), rsa=self.rsa)
                 self._stamp = stamp
-            self._sound = now
+            self._sound, self.trouble = now, None
         except (OSError, strictjson.NotStrict, Unavailable) as error:
-            if now - self._sound > HARD_AGE:
-                raise Unavailable(what=f"key file {self.path}", cause=_cause(error)) from error
+            self.trouble = _cause(error)
+            if now - self._sound > self.kept:
+                raise Unavailable(what=f"key file {self.path}", cause=self.trouble) from error
         return self._keys
 
     async def find(self, kid: object, algorithm: str) -> PublicKey:
         return self.read().find(kid, algorithm)
 
+    def warning(self) -> str | None:
+        return self.trouble and f"{_since(self.clock() - self._sound)}: {self.trouble}"
+
 
 class RemoteKeys:
     """Keys behind a URL, or found by discovery: fetched once for all who wait, kept through an outage, refetched for a new kid."""
 
-    def __init__(self, http: Egress, clock: Clock, *, issuer: str, jwks_url: str | None = None) -> None:
-        self._http, self._clock, self._issuer, self._url = http, clock, issuer, jwks_url
-        self._keys: KeySet | None = None
-        self._fetched = self._tried = -HARD_AGE
-        self._fetching: asyncio.Task[None] | None = None
+    def __init__(
+        self,
+        http: Egress,
+        clock: Clock,
+        *,
+        issuer: str,
+        jwks_url: str | None = None,
+        rsa: str = "RS256",
+        max_age: float = SOFT_AGE,
+        kept: float = HARD_AGE,
+    ) -> None:
+        self._http, self._clock, self.issuer, self._url, self._rsa = http, clock, issuer, jwks_url, rsa
+        self._max_age, self._kept = max_age, max(kept, max_age)
         self.trouble: str | None = None
+        self._fetching: asyncio.Task[None] | None = None
+        self._awaited = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Believe none of the keys that were fetched; the next token waits for fresh ones. What is under way does not count."""
+        self._keys: KeySet | None = None
+        self._fetched = self._tried = -math.inf
+        self._fresh = self._max_age
+        self._fetching = None
 
     async def find(self, kid: object, algorithm: str) -> PublicKey:
         now = self._clock()
-        if self._keys is None or now - self._fetched > HARD_AGE:
+        age = now - self._fetched
+        if self._keys is None or age > self._kept:
             await self._refresh(now)
-        elif now - self._fetched > SOFT_AGE:
+        elif age > 2 * self._fresh and self._is_worth_waiting(now):
+            # Nobody came for a while: a key that was withdrawn meanwhile must not open for the first ones who do (K6).
+            await self._refresh(now, PATIENCE)
+        elif not 0 <= age <= self._fresh:
             self._start(now)  # the last good keys serve meanwhile: nobody waits for a fetch that is not needed
         if found := self._believed(now).fitting(kid, algorithm):
             return found
@@ -95,63 +132,78 @@ class RemoteKeys:
             await self._refresh(now)
         return self._believed(now).find(kid, algorithm)
 
+    def warning(self) -> str | None:
+        """What an operator should know of it, while tokens are judged all the same."""
+        if self.trouble is None:
+            return None
+        return f"{'there are none' if self._keys is None else _since(self._clock() - self._fetched)}: {self.trouble}"
+
+    def _is_worth_waiting(self, now: float) -> bool:
+        """Whether fresh keys may come in a moment: nobody tried for long, or somebody waits for them, not in vain yet."""
+        return self._awaited if self._fetching is not None else now - self._tried > self._fresh
+
     def _believed(self, now: float) -> KeySet:
-        if self._keys is None or now - self._fetched > HARD_AGE:
-            raise Unavailable(what=f"the keys of {self._issuer}", cause=self.trouble)
+        if self._keys is None or now - self._fetched > self._kept:
+            raise Unavailable(what=f"the keys of {self.issuer}", cause=self.trouble)
         return self._keys
 
-    async def _refresh(self, now: float) -> None:
-        # One caller who hangs up must not cancel the fetch that others wait for.
+    async def _refresh(self, now: float, patience: float | None = None) -> None:
+        begins = self._fetching is None
         if task := self._start(now):
-            await asyncio.shield(task)
+            if begins:
+                self._awaited = patience is not None
+            try:
+                async with asyncio.timeout(patience):
+                    # One caller who hangs up must not cancel the fetch that others wait for.
+                    await asyncio.shield(task)
+            except TimeoutError:
+                self._awaited = False
 
     def _start(self, now: float) -> asyncio.Task[None] | None:
         """The fetch under way, a new one, or none when the last attempt was a moment ago."""
-        if self._fetching is None and now - self._tried >= RETRY_FLOOR:
+        if self._fetching is None and not 0 <= now - self._tried < RETRY_FLOOR:
             self._tried = now
             self._fetching = asyncio.create_task(self._fetch(now))
             self._fetching.add_done_callback(self._done)
         return self._fetching
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._fetching = None
+        if self._fetching is task:
+            self._fetching, self._awaited = None, False
 
     async def _fetch(self, now: float) -> None:
+        me = asyncio.current_task()
         try:
-            url = self._url or await self._discover()
-            self._keys = KeySet.of(await self._document(url))
-            self._fetched, self.trouble = now, None
+            url = self._url or await jwks_uri(self._http, self.issuer)
+            # A URL from a document of an issuer out there leads nowhere on this machine, however it is spelt.
+            document = await fetched(self._http, url, foreign=self._url is None and self.issuer.startswith("https:"))
+            keys, trouble = KeySet.of(document.value, rsa=self._rsa), None
         except Unavailable as error:
-            self.trouble = _cause(error)
+            keys, trouble = None, _cause(error)
+        if self._fetching is not me:
+            return  # these keys were asked for before it was said that they are not to be believed
+        if keys is not None:
+            self._told(keys)
+            self._keys, self._fetched, self._fresh = keys, now, _freshness(document, self._max_age)
+        elif self.trouble is None:
+            log.warning("the keys of %s cannot be fetched: %s", self.issuer, trouble)
+        self.trouble = trouble
 
-    async def _discover(self) -> str:
-        metadata = await self._document(self._issuer.rstrip("/") + "/.well-known/openid-configuration")
-        # OpenID Connect Discovery section 4.3: a document that names another issuer is not this issuer's.
-        if not isinstance(metadata, dict) or metadata.get("issuer") != self._issuer:
-            raise Unavailable(what="discovery", cause="the document names another issuer")
-        url = metadata.get("jwks_uri")
-        if not isinstance(url, str):
-            raise Unavailable(what="discovery", cause="the document has no jwks_uri")
-        if self._issuer.startswith("https:"):  # Authlib takes nothing else; an issuer on this machine may do without
-            try:
-                document = OpenIDProviderMetadata(metadata)
-                document.validate_issuer()
-                document.validate_jwks_uri()  # type: ignore[no-untyped-call]  # the stubs leave it out
-            except ValueError as error:
-                raise Unavailable(what="discovery", cause=str(error)) from error
-            # Authlib lets http pass for this very machine: an issuer out there has no keys in here.
-            if not url.startswith("https:"):
-                raise Unavailable(what="discovery", cause="jwks_uri is not an https URL")
-        return url
+    def _told(self, keys: KeySet) -> None:
+        if self.trouble is not None:
+            log.warning("the keys of %s can be fetched again", self.issuer)
+        if keys.dropped and (self._keys is None or self._keys.dropped != keys.dropped):
+            log.warning("of the keys of %s these are not used: %s", self.issuer, list(keys.dropped))
 
-    async def _document(self, url: str) -> Any:
-        answer = await self._http.get(url)
-        if answer.status != 200:
-            raise Unavailable(what=url, cause=f"status {answer.status}")
-        try:
-            return strictjson.loads(answer.body)
-        except strictjson.NotStrict as error:
-            raise Unavailable(what=url, cause=str(error)) from error
+
+def _freshness(document: Fetched, most: float) -> float:
+    """As long as the issuer says (RFC 9111 section 5.2.2), within our bounds."""
+    stated = _MAX_AGE.search(document.headers.get("cache-control", ""))
+    return min(most, max(REFETCH_FLOOR, float(stated[1]))) if stated else most
+
+
+def _since(seconds: float) -> str:
+    return f"last good {math.ceil(seconds)} seconds ago" if math.isfinite(seconds) else "there never were good ones"
 
 
 def _cause(error: Exception) -> str:
@@ -159,10 +211,10 @@ def _cause(error: Exception) -> str:
     return str(error.facts.get("cause") or error.said) if isinstance(error, Unavailable) else str(error)
 
 
-def inline(issuer: str, document: Mapping[str, Any]) -> InlineKeys:
+def inline(issuer: str, document: Mapping[str, Any], algorithms: Collection[str] = ()) -> InlineKeys:
     """Keys that stand in the settings. Raises Unavailable when none of them can be used: that is a mistake, and will not mend itself."""
     try:
-        keys = KeySet.of(document)
+        keys = KeySet.of(document, rsa=undeclared(algorithms))
     except Unavailable as error:
         raise Unavailable(what=f"the keys of {issuer}", cause=_cause(error)) from error
     if not keys.keys:

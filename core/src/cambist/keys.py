@@ -35,6 +35,14 @@ class Rotation:
     signs_from: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Horizon:
+    """What a rotation waits for, in seconds: how long verifiers may keep a key set, and how long a token lives at most in any zone."""
+
+    max_age: float = 300
+    lifetime: float = 3600
+
+
 @runtime_checkable
 class KeyStore(Protocol):
     """Keeps the signing keys of all zones. Every method raises Unavailable when it cannot answer."""

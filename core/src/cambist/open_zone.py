@@ -9,6 +9,7 @@ from .clock import Clock
 from .guard import Guard
 from .keys import KeyStore
 from .policy import Policy
+from .revocation import Revocations
 from .store import Store
 from .zone import Zone
 
@@ -20,6 +21,7 @@ class OpenZone:
     policy: Policy
     keys: KeyStore
     store: Store
+    revocations: Revocations
     clock: Clock
 
 

@@ -24,6 +24,7 @@ from .open_zone import OpenZone
 from .own_token import OwnTokenValidator
 from .plugins import Plugins
 from .policy import Policy
+from .revocation import Revocations
 from .seat import Ground, Seat
 from .settings import Settings, suggestion
 from .store import Namespaced, Store
@@ -64,6 +65,7 @@ class OpenZones:
     ground: Ground
     keys: KeyStore
     store: Store
+    revocations: Revocations
     _open: dict[str, OpenZone] = field(default_factory=dict)
     _offers: dict[str, Offers] = field(default_factory=dict)
     _shut: dict[str, tuple[float, Refusal]] = field(default_factory=dict)
@@ -177,7 +179,15 @@ class OpenZones:
         guard = Guard(
             takers=self._takers(zone, offers), audiences=frozenset({zone.issuer}), max_token=zone.max_token, clock=self.ground.clock
         )
-        return OpenZone(zone=zone, guard=guard, policy=policy, keys=self.keys, store=self._store_of(zone), clock=self.ground.clock)
+        return OpenZone(
+            zone=zone,
+            guard=guard,
+            policy=policy,
+            keys=self.keys,
+            store=self._store_of(zone),
+            revocations=self.revocations,
+            clock=self.ground.clock,
+        )
 
     async def _entered(self, zone: Zone, name: str, opened: AsyncExitStack, thing: object) -> None:
         try:

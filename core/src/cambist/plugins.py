@@ -17,7 +17,7 @@ from .errors import DidNotStart
 from .fence import is_its_own, words
 from .keys import KeyStore
 from .policy import Policy
-from .settings import suggestion
+from .settings import Settings, suggestion
 from .store import Store
 from .validator import Validator
 
@@ -138,6 +138,15 @@ def _requirements(entry: EntryPoint) -> Iterator[Requirement]:
 def _is_marked(hook: object) -> bool:
     """Whether pluggy will call it, or there is nothing to call; what it does not call would be a plugin that does nothing."""
     return hook is None or hasattr(hook, "cambist_impl")
+
+
+def named(settings: Settings) -> Mapping[str, str]:
+    """Every plugin that some zone enables, with the path of a table that does."""
+    paths: dict[str, str] = {}
+    for zone in settings.zones.values():
+        for name in zone.plugins:
+            paths.setdefault(name, f"plugins.{name}" if zone.id == "default" else f"zones.{zone.id}.plugins.{name}")
+    return paths
 
 
 def enabled(names: Mapping[str, str], finder: Finder) -> Plugins:

@@ -17,13 +17,14 @@ from .identifier import identifier
 from .identity import Identity, Proven
 from .request import ExchangeRequest
 from .shape import Shape
+from .strictjson import NotStrict, loads
 from .target import Target
 from .zone import Zone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyInput:
-    """Everything that was asked and proved, put before the policy. `document` is what a backend sends."""
+    """Everything that was asked and proved, put before the policy. A backend sends `encoded`, which is `document` as JSON."""
 
     zone: Zone
     now: float
@@ -46,6 +47,10 @@ class PolicyInput:
             client=q.Client(id=self.client.id, method=self.client.method, application=self.client.application is not None),
             request=self._request(),
         )
+
+    def encoded(self) -> bytes:
+        """Raises Unavailable where what was proved cannot be said in JSON."""
+        return q.encoded(self.document())
 
     def _party(self, proven: Proven) -> q.Party:
         return q.Party(
@@ -78,21 +83,26 @@ def _asked(target: Target) -> q.Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permit:
-    """Yes, within these bounds; an absent bound is none beside what was asked and proved. `ttl` is in seconds."""
+    """Yes, within these bounds; an absent bound is none beside what was asked and proved. `ttl` is in seconds.
+
+    `revision` names the rules that answered, where the backend knows it of each answer; it is no part of what was answered.
+    """
 
     scope: frozenset[str] | None = None
     ttl: int | None = None
     claims: Mapping[str, Any] = field(default_factory=dict)
     multi_audience: bool = False
+    revision: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deny:
-    """No. `said` are the reasons that the rule marked public; `targets` are those that are refused by name."""
+    """No. `said` are the reasons that the rule marked public; `targets` are those that are refused by name. `revision`: as of Permit."""
 
     reasons: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    revision: str | None = field(default=None, compare=False)
 
 
 Answer = Permit | Deny
@@ -130,6 +140,8 @@ def _bounds(question: PolicyInput) -> tuple[object, ...]:
 
 def _sound(policy: str, answer: Answer) -> Answer:
     """What a policy returns is input like any other: a text in place of a set of scopes would allow every part of itself."""
+    if type(answer) in (Permit, Deny) and not (answer.revision is None or type(answer.revision) is str):
+        raise PluginFault(policy, "an answer whose revision is no text")
     if type(answer) is Deny:
         if not (_is_texts(answer.reasons, tuple) and _is_texts(answer.said, tuple) and _is_texts(answer.targets, tuple)):
             raise PluginFault(policy, "a denial whose reasons, or targets, are no tuple of texts")
@@ -172,33 +184,59 @@ class _TargetAnswer(Shape):
     reasons: tuple[StrictStr | _Reason, ...] = ()
 
 
-class _AnswerDocument(Shape):
+class _Obligations(Shape):
+    """What other engines call a bound. One that is not understood refuses, as XACML 3.0 section 7.2.2 demands."""
+
+    max_ttl: Annotated[StrictInt, Field(gt=0)] | None = None
+
+
+class AnswerDocument(Shape):
     """A member that is not understood may be a bound: it is an error, not a surplus."""
 
     allow: StrictBool
     reasons: tuple[StrictStr | _Reason, ...] = ()
     scope: tuple[StrictStr, ...] | None = None
     ttl: Annotated[StrictInt, Field(gt=0)] | None = None
+    obligations: _Obligations = _Obligations()
     claims: dict[StrictStr, Any] = Field(default_factory=dict)
     multi_audience: StrictBool = False
     targets: dict[StrictStr, _TargetAnswer] = Field(default_factory=dict)
 
 
-def answer(document: object) -> Answer:
+def read(text: bytes) -> Any:
+    """What an engine wrote, as JSON that everybody reads alike; raises PolicyUnclear."""
+    try:
+        return loads(text)
+    except NotStrict as error:
+        raise unclear(f"not strict JSON: {error}") from error
+
+
+def answer(document: object, revision: str | None = None) -> Answer:
     """What rules answered, as a value. Only the JSON `true` allows; raises PolicyUnclear for any other shape."""
     try:
-        parsed = _AnswerDocument.model_validate(document)
+        parsed = AnswerDocument.model_validate(document)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False, include_url=False)]
-        raise PolicyUnclear(what="the policy's answer", cause=problems) from error
+        raise unclear(problems) from error
     refused = tuple(name for name, target in parsed.targets.items() if not target.allow)
     if parsed.allow and not refused:
-        return Permit(
-            scope=None if parsed.scope is None else frozenset(parsed.scope),
-            ttl=parsed.ttl,
-            claims=parsed.claims,
-            multi_audience=parsed.multi_audience,
-        )
+        return _permit(parsed, revision)
     reasons = [*parsed.reasons, *(r for name in refused for r in parsed.targets[name].reasons)]
     texts = [(r, False) if isinstance(r, str) else (r.reason, r.public) for r in reasons]
-    return Deny(reasons=tuple(text for text, _ in texts), said=tuple(text for text, public in texts if public), targets=refused)
+    said = tuple(text for text, public in texts if public)
+    return Deny(reasons=tuple(text for text, _ in texts), said=said, targets=refused, revision=revision)
+
+
+def _permit(parsed: AnswerDocument, revision: str | None) -> Permit:
+    bounds = [ttl for ttl in (parsed.ttl, parsed.obligations.max_ttl) if ttl is not None]
+    return Permit(
+        scope=None if parsed.scope is None else frozenset(parsed.scope),
+        ttl=min(bounds, default=None),
+        claims=parsed.claims,
+        multi_audience=parsed.multi_audience,
+        revision=revision,
+    )
+
+
+def unclear(cause: object) -> PolicyUnclear:
+    return PolicyUnclear(what="the policy's answer", cause=cause)

@@ -11,6 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
+
+from .errors import Unavailable
+
 VERSION: Literal[1] = 1
 
 
@@ -85,3 +89,68 @@ class Question:
 def seconds(moment: float) -> int | None:
     """A time as JSON can say it; null where there is no end."""
     return None if math.isinf(moment) else math.floor(moment)
+
+
+# ── as bytes, which is how every engine is asked ────────────────────────────────────────────────────────
+
+
+def encoded(question: Question) -> bytes:
+    """The document as strict JSON. Raises Unavailable where what was proved cannot be said in JSON.
+
+    What OPA cannot parse it takes for undefined, and negated rules may then allow: so nothing doubtful is sent.
+    """
+    try:
+        for party in (question.subject, question.actor):
+            if party is not None:
+                _finite(party.attributes)
+        return _ENCODER.encode(question)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise Unavailable(what="the question to the policy", cause=f"it cannot be said in JSON: {error}") from error
+
+
+def probe() -> bytes:
+    """A question about nobody, to which sound rules have an answer."""
+    nobody = Party(id="wimse://probe.invalid/nobody", issuer="https://probe.invalid", subject="nobody", attributes={})
+    return encoded(
+        Question(
+            version=VERSION,
+            zone="default",
+            now=0,
+            subject=nobody,
+            actor=None,
+            chain=[],
+            client=Client(id="nobody", method="none", application=False),
+            request=RequestDocument(
+                grant_type="urn:ietf:params:oauth:grant-type:token-exchange",
+                targets=[Asked(id="https://probe.invalid/target", declared=False)],
+                scope=[],
+            ),
+        )
+    )
+
+
+def _finite(value: object) -> None:
+    """The encoder writes null for NaN and infinity, and a bound that is null is none."""
+    kind = type(value)
+    if kind in _FINITE:  # most of what there is, and asking what it is an instance of would cost more than encoding it
+        return
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError("a number is not finite")
+    elif kind is dict or isinstance(value, Mapping):
+        for member in value.values():  # type: ignore[attr-defined]  # mypy does not narrow by the left side
+            _finite(member)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for member in value:
+            _finite(member)
+
+
+def _plain(value: Any) -> Any:
+    """Mappings that are not dictionaries, such as read-only views."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+_FINITE = frozenset({str, int, bool, type(None)})
+_ENCODER = msgspec.json.Encoder(enc_hook=_plain)

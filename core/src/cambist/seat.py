@@ -10,6 +10,7 @@ from .clock import Clock
 from .egress import Egress
 from .hooks import SettingsRefused
 from .jwts import Jwts
+from .keys import Horizon
 from .settings import validated
 from .shape import Shape
 from .store import Namespaced, Store
@@ -28,6 +29,7 @@ class Ground:
     clock: Clock
     issuer: str
     background: Background
+    horizon: Horizon = field(default_factory=Horizon)
     claims: dict[str, Shape] = field(default_factory=dict)
     """Every table that a plugin claimed, by its path, as the plugin was given it."""
 
@@ -63,6 +65,10 @@ class Seat:
     @property
     def issuer(self) -> str:
         return self.within.issuer if self.within else self.ground.issuer
+
+    @property
+    def horizon(self) -> Horizon:
+        return self.ground.horizon
 
     @property
     def zone(self) -> Zone:

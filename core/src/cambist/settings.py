@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from .egress import LOOPBACK, EgressSettings
 from .errors import DidNotStart
+from .listen import Listen as Listen  # noqa: PLC0414 - where others find it
 from .shape import Shape
 from .zone import Zone
 
@@ -28,23 +29,6 @@ UNRESOLVED = "unresolved"
 APPLICATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
-class Listen(Shape):
-    """Where the service listens."""
-
-    host: str = Field("127.0.0.1", description="The address to listen on.")
-    port: int = Field(8693, ge=0, le=65535, description="The port for plain HTTP; with TLS it serves health and keys only.")
-    tls_port: int = Field(8694, ge=0, le=65535, description="The port for HTTPS, when a certificate is given.")
-    certificate: Path | None = Field(None, description="The server's certificate chain, as a PEM file; turns TLS on.")
-    private_key: Path | None = Field(None, description="The certificate's private key, as a PEM file.")
-    client_ca: Path | None = Field(
-        None, description="Certificates of the authorities whose client certificates are demanded on the TLS port."
-    )
-    insecure: bool = Field(False, description="Serve plain HTTP on an address that others can reach.")
-    max_body: int = Field(65_536, gt=0, description="The largest request body, in bytes.")
-    body_timeout: float = Field(10.0, gt=0, description="How long a request body may take to arrive, in seconds.")
-    graceful: float = Field(10.0, ge=0, description="How long open requests may take when the service stops, in seconds.")
-
-
 class Service(Shape):
     """What is one for the whole service. The keys of the zone `default` stand beside these, at the top level."""
 
@@ -52,6 +36,7 @@ class Service(Shape):
     public_url: str = Field("", description="The URL under which the endpoints are reached; absent: the issuer.")
     keys: str | None = Field(None, description="The key store, by plugin name; absent: the only one that is enabled, else keys in memory.")
     store: str | None = Field(None, description="The store, by plugin name; absent: the only one that is enabled, else memory.")
+    jwks_max_age: int = Field(300, ge=1, le=86_400, description="How long our keys may be cached, in seconds; a new one waits longer.")
     deadline: float = Field(5.0, gt=0, le=60, description="The longest that one decision may take, in seconds.")
     listen: Listen = Field(Listen(), description="Where the service listens.")
     egress: EgressSettings = Field(EgressSettings(), description="How this service calls others.")

@@ -11,6 +11,7 @@ import json
 import math
 import re
 from itertools import accumulate
+from json.scanner import make_scanner
 from typing import Any, NoReturn
 
 MAX_DEPTH = 16
@@ -33,13 +34,13 @@ def loads(raw: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
     if text.count("[") + text.count("{") > max_depth and _depth(text) > max_depth:
         raise NotStrict("nested too deeply")
     try:
-        value = _DECODER.decode(text)
+        value = _decoded(text)
     except NotStrict:
         raise
     except (ValueError, RecursionError) as error:
         raise NotStrict("not one JSON value") from error
     # Half of a pair can also be spelt as an escape, in any text at any depth.
-    if _ESCAPED_SURROGATE.search(text) and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
+    if "\\u" in text and _ESCAPED_SURROGATE.search(text) and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
         raise NotStrict("contains a lone surrogate")
     return value
 
@@ -47,13 +48,24 @@ def loads(raw: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
 def _utf8(raw: bytes | str) -> str:
     try:
         text = raw if isinstance(raw, str) else raw.decode("utf-8")
-    except UnicodeDecodeError as error:
+    except UnicodeDecodeError as error:  # also for every surrogate in bytes
         raise NotStrict("not UTF-8") from error
     if text.startswith("\ufeff"):
         raise NotStrict("starts with a byte order mark")
-    if _SURROGATE.search(text):
+    if text is raw and _SURROGATE.search(text):
         raise NotStrict("contains a lone surrogate")
     return text
+
+
+def _decoded(text: str) -> Any:
+    """Most texts are a value from the first character to the last; the decoder looks for space around it."""
+    try:
+        value, end = _SCAN(text, 0)
+        if end == len(text):
+            return value
+    except StopIteration:
+        pass
+    return _DECODER.decode(text)
 
 
 def _depth(text: str) -> int:
@@ -80,3 +92,4 @@ def _float(text: str) -> float:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant, parse_float=_float)
+_SCAN = make_scanner(_DECODER)  # type: ignore[arg-type]  # the stubs take the scanner for what it is made of

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -20,9 +21,11 @@ from .fence import is_its_own
 from .hooks import CanPing, SettingsRefused
 from .jwts import Jwts
 from .kept import KeptKeys, KeptObserver, KeptStore
-from .keys import EphemeralKeys, KeyStore
+from .keys import EphemeralKeys, Horizon, KeyStore
 from .open_zones import CLOSING, OpenZones, entered, told
-from .plugins import Finder, Installed, Plugin, Plugins, enabled
+from .plugins import Finder, Installed, Plugin, Plugins, enabled, named
+from .readiness import pinged, running
+from .revocation import Revocations
 from .seat import Ground, Seat
 from .settings import Settings, suggestion
 from .shape import Shape
@@ -31,7 +34,6 @@ from .store import MemoryStore, Store
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-PING_TIMEOUT = 2.0
 MEMORY = "memory"
 """The name of core's own store and key store, which are used when no plugin offers one."""
 
@@ -43,6 +45,7 @@ class Sts:
     zones: OpenZones
     keys: KeyStore
     store: Store
+    revocations: Revocations
 
     def __init__(
         self,
@@ -69,22 +72,19 @@ class Sts:
         await self._stack.aclose()
 
     async def _open(self, stack: AsyncExitStack) -> None:
-        self.plugins: Plugins = enabled(_named(self.settings), self._finder)
-        http = await stack.enter_async_context(Egress(self.settings.service.egress, self._transport))
-        issuer = self.settings.service.issuer
-        self._ground = Ground(http=http, jwts=Jwts(http, self.clock), clock=self.clock, issuer=issuer, background=self._run)
-        stack.push_async_callback(self._cancel)
         problems: list[str] = []
-        storing, self.store = await self._one(stack, "cambist_stores", "store", MemoryStore(self.clock), problems)
+        kept = await self._stored(stack, problems)
         signer, self.keys = await self._one(stack, "cambist_keystores", "keys", EphemeralKeys(self.clock), problems)
         observers = [KeptObserver(name, offer) for name, offer in await self._kept_by(stack, "cambist_observers", problems)]
         self.ledger = Ledger((*observers, *self._extra), self.clock)
+        self.revocations = Revocations(kept)
         self.zones = OpenZones(
             settings=self.settings,
             plugins=self.plugins,
             ground=self._ground,
             keys=KeptKeys(signer, self.keys),
-            store=KeptStore(storing, self.store),
+            store=kept,
+            revocations=self.revocations,
         )
         problems += self.zones.problems()
         problems += list(self._unclaimed(problems))
@@ -93,9 +93,49 @@ class Sts:
         stack.push_async_callback(self.zones.close)
         stack.push_async_callback(self._cancel)  # what runs beside the requests ends before what it works with closes
 
-    async def _one(self, stack: AsyncExitStack, hook: str, setting: str, default: T, problems: list[str]) -> tuple[str, T]:
+    def only_store(self) -> AbstractAsyncContextManager[Store]:
+        """The store alone, for administrators: what must be done at once is done also when nothing else opens. Raises DidNotStart."""
+        return self._only(self._stored)
+
+    def only_keys(self) -> AbstractAsyncContextManager[KeyStore]:
+        """The key store, and the store beneath it: a key is withdrawn also while a policy is in trouble. Raises DidNotStart."""
+        return self._only(self._keyed)
+
+    def closed_store(self) -> AbstractAsyncContextManager[Store]:
+        """The store as it is offered, not opened: for what looks after it from outside. Raises DidNotStart."""
+        return self._only(partial(self._stored, opening=False))
+
+    @asynccontextmanager
+    async def _only(self, part: Callable[[AsyncExitStack, list[str]], Awaitable[T]]) -> AsyncIterator[T]:
+        async with AsyncExitStack() as stack:
+            problems: list[str] = []
+            found = await part(stack, problems)
+            if problems:
+                raise DidNotStart(problems)
+            stack.push_async_callback(self._cancel)
+            yield found
+
+    async def _stored(self, stack: AsyncExitStack, problems: list[str], *, opening: bool = True) -> Store:
+        """Find the plugins, and open what keeps for all the others."""
+        self.plugins: Plugins = enabled(named(self.settings), self._finder)
+        http = await stack.enter_async_context(Egress(self.settings.service.egress, self._transport))
+        issuer = self.settings.service.issuer
+        jwts = Jwts(http, self.clock, max_age=http.settings.keys_max_age, kept=http.settings.keys_kept)
+        horizon = Horizon(max_age=self.settings.service.jwks_max_age, lifetime=max(zone.max_ttl for zone in self.settings.zones.values()))
+        self._ground = Ground(http=http, jwts=jwts, clock=self.clock, issuer=issuer, background=self._run, horizon=horizon)
+        stack.push_async_callback(self._cancel)
+        storing, self.store = await self._one(stack, "cambist_stores", "store", MemoryStore(self.clock), problems, opening=opening)
+        return KeptStore(storing, self.store) if opening else self.store
+
+    async def _keyed(self, stack: AsyncExitStack, problems: list[str]) -> KeyStore:
+        await self._stored(stack, problems)
+        return (await self._one(stack, "cambist_keystores", "keys", EphemeralKeys(self.clock), problems))[1]
+
+    async def _one(
+        self, stack: AsyncExitStack, hook: str, setting: str, default: T, problems: list[str], *, opening: bool = True
+    ) -> tuple[str, T]:
         """The one that is selected among what keeps, with its plugin's name; core's own where there is none."""
-        found = await self._kept_by(stack, hook, problems)
+        found = await self._kept_by(stack, hook, problems, opening=opening)
         offers = dict(found)
         names = [name for name, _ in found]
         problems += [f"plugins.{name}: plugin {name} offers more than one for `{setting}`" for name in offers if names.count(name) > 1]
@@ -106,7 +146,7 @@ class Sts:
             problems.append(f"{setting}: {chosen!r} is not enabled{suggestion(chosen, list(offers))}")
         return (chosen, offers[chosen]) if chosen in offers else (MEMORY, default)
 
-    async def _kept_by(self, stack: AsyncExitStack, hook: str, problems: list[str]) -> list[tuple[str, Any]]:
+    async def _kept_by(self, stack: AsyncExitStack, hook: str, problems: list[str], *, opening: bool = True) -> list[tuple[str, Any]]:
         """What all plugins offer through one hook, open and at work."""
         offers: list[tuple[str, Any]] = []
         tables = self.settings.zones["default"].plugins
@@ -117,7 +157,8 @@ class Sts:
             seat = Seat(plugin=name, path=f"plugins.{name}", table=tables[name], ground=self._ground, shared=shared)
             try:
                 for offer in self.plugins.offered(hook, name, seat):
-                    await entered(stack, offer, name)
+                    if opening:
+                        await entered(stack, offer, name)
                     offers.append((name, offer))
                     self.kept.append((name, offer))
             except SettingsRefused:
@@ -167,33 +208,23 @@ class Sts:
         """Every object at work for a zone that is open, with the plugin that offered it: for capabilities."""
         return [*self.kept, *self.zones.working(zone_id)]
 
+    def warnings(self) -> Mapping[str, str]:
+        """What is amiss while every exchange is still decided: an issuer that is down must not take the service down with it."""
+        return self._ground.jwts.warnings()
+
     async def ready(self) -> Mapping[str, str]:
         """Each dependency by name, with `ok` or what is wrong with it; what of one name is well does not hide what is not."""
         things = list(self.kept)
         for zone_id in self.zones.opened:
             things += [(f"zone {zone_id}: {name}", thing) for name, thing in self.zones.working(zone_id)]
-        states = [(name, await _pinged(thing)) for name, thing in things if isinstance(thing, CanPing)]
-        states += [(task.get_name(), _running(task)) for task in self._tasks]
+        states = [(name, await pinged(thing)) for name, thing in things if isinstance(thing, CanPing)]
+        states += [(task.get_name(), running(task)) for task in self._tasks]
         try:
             await self.zones.named("default")
             states.append(("zone default", "ok"))
         except Refusal as refusal:
             states.append(("zone default", str(refusal.facts.get("cause", refusal.reason))))
         return {**dict(states), **{name: state for name, state in states if state != "ok"}}
-
-
-def _named(settings: Settings) -> Mapping[str, str]:
-    """Every plugin that some zone enables, with the path of a table that does."""
-    paths: dict[str, str] = {}
-    for zone in settings.zones.values():
-        for name in zone.plugins:
-            paths.setdefault(name, f"plugins.{name}" if zone.id == "default" else f"zones.{zone.id}.plugins.{name}")
-    return paths
-
-
-def _running(task: asyncio.Task[None]) -> str:
-    """What has done its work is well; what failed is not."""
-    return "ok" if not task.done() or (not task.cancelled() and task.exception() is None) else "stopped"
 
 
 async def _beside(name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -204,21 +235,6 @@ async def _beside(name: str, work: Coroutine[Any, Any, None]) -> None:
         if isinstance(error, Exception) or not is_its_own(error):
             raise
         raise PluginFault(name, error) from error
-
-
-async def _pinged(thing: CanPing) -> str:
-    try:
-        async with asyncio.timeout(PING_TIMEOUT):
-            await thing.ping()
-    except TimeoutError:
-        return "no answer in time"
-    except Refusal as refusal:
-        return str(refusal.facts.get("cause", refusal.reason))
-    except BaseException as error:
-        if not is_its_own(error):
-            raise
-        return type(error).__name__
-    return "ok"
 
 
 def load_plugin(name: str, module: Any) -> Plugin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -9,6 +10,9 @@ from .caller import Caller
 from .errors import TargetInvalid, TargetMissing
 from .request import Dialect, ExchangeRequest
 from .zone import Resource, Zone
+
+_CLEAN = re.compile(r"[\x21\x24-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]+")
+"""Printable ASCII but for `#`, and for what RFC 3986 has no place for: space, quotation mark, < > \\ ^ ` { | }."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,5 +48,4 @@ def absolute_uri(value: str) -> bool:
         named = bool(parts.hostname) or (parts.scheme == "urn" and bool(parts.path))
     except ValueError:
         return False
-    clean = value.isascii() and value.isprintable() and not any(c in ' "<>\\^`{|}' for c in value)
-    return clean and "#" not in value and bool(parts.scheme) and named
+    return _CLEAN.fullmatch(value) is not None and bool(parts.scheme) and named

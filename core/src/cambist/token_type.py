@@ -8,10 +8,11 @@ STARFLY = "urn:starfly:token-type:"
 
 JWT = f"{IETF}jwt"
 ACCESS_TOKEN = f"{IETF}access_token"
+ID_TOKEN = f"{IETF}id_token"
 API_KEY = f"{OWN}api-key"
 
 ALIASES = {
-    f"{STARFLY}oidc": f"{IETF}id_token",
+    f"{STARFLY}oidc": ID_TOKEN,
     f"{STARFLY}saml": f"{IETF}saml2",
     f"{STARFLY}kerberos": f"{OWN}kerberos-ap-req",
     f"{STARFLY}mtls": f"{OWN}x509-mtls",
@@ -42,7 +43,7 @@ PAGE = (
 )
 """The allowed values of `subject_token_type` on the page of the JSON dialect, in its order."""
 
-KNOWN = frozenset({*PAGE, *ALIASES.values(), f"{IETF}id_token", f"{IETF}saml1", f"{IETF}saml2", f"{IETF}refresh_token"})
+KNOWN = frozenset({*PAGE, *ALIASES.values(), ID_TOKEN, f"{IETF}saml1", f"{IETF}saml2", f"{IETF}refresh_token"})
 
 
 def canonical(name: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from .credential import Credential, Unverified
-from .errors import Ambiguous, IssuerNotTrusted, Malformed, TokenTypeNotEnabled, TokenTypeUnknown, Unclaimed
+from .errors import Ambiguous, CredentialMalformed, IssuerNotTrusted, Malformed, TokenTypeNotEnabled, TokenTypeUnknown, Unclaimed
 from .fence import fenced
 from .identity import Proven
 from .token_type import KNOWN, PAGE
@@ -99,6 +99,23 @@ class Takers:
         if not (seats := self.by_type.get(token_type, ())):
             raise self._nobody(token_type)
         return seats
+
+    def taker(self, credential: Credential) -> Seated:
+        """The one that takes a credential. Raises as `sole`, and CredentialMalformed.
+
+        What looks like a JWT and is none may still be an opaque token: whoever trusts issuers by name can do nothing with
+        it, but one who takes tokens without an issuer can.
+        """
+        try:
+            unverified = credential.unverified()
+        except CredentialMalformed as malformed:
+            try:
+                return self.sole(Unverified(token_type=credential.token_type))
+            except Ambiguous:
+                raise
+            except Unclaimed:
+                raise malformed from None
+        return self.sole(unverified)
 
     def sole(self, unverified: Unverified) -> Seated:
         """The one that takes it. Raises TokenTypeUnknown, TokenTypeNotEnabled, IssuerNotTrusted, Unclaimed, Ambiguous or PluginFault."""

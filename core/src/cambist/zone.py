@@ -93,5 +93,10 @@ class Zone(Shape):
         host = urlsplit(self.issuer).hostname or ""
         return host if self.id == "default" else f"{self.id}.{host}"
 
+    @cached_property
+    def by_identity(self) -> Mapping[tuple[str, str], str]:
+        """The application that is known by an issuer and its subject."""
+        return {(known.issuer, known.subject): name for name, app in self.applications.items() for known in app.identities}
+
     def owned_by(self, application: str) -> frozenset[str]:
         return frozenset(name for name, resource in self.resources.items() if resource.owner == application)

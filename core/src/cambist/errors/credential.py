@@ -89,6 +89,83 @@ class AudienceMismatch(Rejected):
     hint = "Ask the issuer for a token with the expected audience."
 
 
+class KindMismatch(Rejected):
+    """The token is good for something else than what it was sent as."""
+
+    reason = "token_kind_mismatch"
+    hint = "Send an ID token as `id_token` and an access token as `access_token`; nothing else of an issuer is either."
+
+
+class AudienceNotSole(AudienceMismatch):
+    """The credential was issued for several audiences, each of which could use it in place of its owner."""
+
+    reason = "audience_not_sole"
+    hint = "Ask the issuer for a token with the expected audience alone."
+
+
+class PartyMismatch(Rejected):
+    """The credential was issued to another client of its issuer."""
+
+    reason = "authorized_party_mismatch"
+    hint = "Compare azp with the audience, or with the clients that are named for this issuer."
+
+
+class NonceMismatch(Rejected):
+    """The credential does not carry the nonce that is expected of this issuer's tokens."""
+
+    reason = "nonce_mismatch"
+    hint = "Fetch the token with the nonce that the settings name."
+
+
+class ClaimMissing(Rejected):
+    """A claim that says whom the credential is about is missing, or is not what its issuer writes."""
+
+    reason = "claim_missing"
+    hint = "Ask the issuer for a token with this claim."
+
+
+class ClaimNotAccepted(Rejected):
+    """A claim has a value that is not among those that are accepted from this issuer."""
+
+    reason = "claim_not_accepted"
+    hint = "Compare the claim with the settings: ids count, names can be registered anew by somebody else."
+
+
+class ProposedChange(Rejected):
+    """The credential belongs to a run that a proposed change has caused, and anybody may propose one."""
+
+    reason = "proposed_change"
+    hint = "Run it from a protected branch, or let this issuer's pull requests in."
+
+
+class UserToken(Rejected):
+    """The credential is a person's, where a workload's is needed."""
+
+    reason = "user_token"
+    hint = "Let the workload fetch a token of its own identity from its platform; a person's login proves no workload."
+
+
+class PlatformToken(Rejected):
+    """The credential is an access token for the platform's own APIs, which proves to nobody else who holds it."""
+
+    reason = "platform_token"
+    hint = "Ask the platform for an identity token whose audience is this service, in place of an access token for its APIs."
+
+
+class TenantMismatch(Rejected):
+    """The tenant that the credential names is not the one whose issuer signed it."""
+
+    reason = "tenant_mismatch"
+    hint = "Fetch the token from the tenant that the identity lives in; guests count where they are guests."
+
+
+class Inactive(Rejected):
+    """The issuer says that the token is not active."""
+
+    reason = "credential_inactive"
+    hint = "Fetch a fresh token. If it is fresh: the issuer tells this only to whom the token is for."
+
+
 class PossessionMissing(Rejected):
     """The credential is bound to a key that this request did not prove to hold."""
 
@@ -101,6 +178,13 @@ class Replayed(Rejected):
 
     reason = "replayed"
     hint = "Make a new assertion or nonce for each request."
+
+
+class Revoked(Rejected):
+    """The credential, or somebody or something that it names, is accepted no more."""
+
+    reason = "revoked"
+    hint = "Give the decision id to the operator: what was revoked, and why, stands in the ledger."
 
 
 class IdentifierTooLong(Rejected):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .refusal import Refusal
 
 
@@ -17,6 +19,25 @@ class DeadlineExceeded(Unavailable):
     """The decision took too long, so nothing was issued."""
 
     reason = "deadline_exceeded"
+
+
+class Overloaded(Unavailable):
+    """More is asked than can be answered in time, so this was not begun."""
+
+    reason = "overloaded"
+    hint = "Try again after the time in Retry-After; add workers if it lasts."
+    retry_after = 1
+
+
+class TooManyRequests(Unavailable):
+    """This address, or this client, asks more often than it may, so this was not begun."""
+
+    reason = "too_many_requests"
+    hint = "Try again after the time in Retry-After; the limits are `listen.limits` of the server."
+
+    def __init__(self, wait: float) -> None:
+        super().__init__()
+        self.retry_after = max(1, math.ceil(wait))
 
 
 class Fault(Refusal):

@@ -19,6 +19,27 @@ class BodyTooLarge(Malformed):
     hint = "Send less, or raise `listen.max_body` on the server."
 
 
+class HeadTooLarge(Malformed):
+    """The request line and headers are larger, or more, than this service reads."""
+
+    reason = "head_too_large"
+    hint = "Send fewer and shorter headers, or raise `listen.limits.max_head` and `max_headers` on the server."
+
+
+class FramingUnsound(Malformed):
+    """The message is not sound HTTP/1.1: two readers could see two different requests in it (RFC 9112)."""
+
+    reason = "framing_unsound"
+    hint = "Send the request by an HTTP library; a proxy in between may have changed it."
+
+
+class NotArrived(Malformed):
+    """The request did not arrive in time."""
+
+    reason = "not_arrived"
+    hint = "Send the whole request at once; `listen.limits.head_timeout` and `listen.body_timeout` say how long is waited."
+
+
 class MediaTypeUnsupported(Malformed):
     """The endpoint does not take this media type."""
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .changes import small_changes as small_changes
     from .clock import MovableClock as MovableClock
+    from .cloud_forge import EntraForge as EntraForge
+    from .cloud_forge import GoogleForge as GoogleForge
     from .contracts import KeyStoreContract as KeyStoreContract
     from .contracts import ObserverContract as ObserverContract
     from .contracts import PolicyContract as PolicyContract
@@ -20,23 +22,31 @@ if TYPE_CHECKING:
     from .forge import Forge as Forge
     from .http import DeafHttp as DeafHttp
     from .http import ScriptedHttp as ScriptedHttp
+    from .oauth_forge import AccessTokenForge as AccessTokenForge
+    from .oauth_forge import IdTokenForge as IdTokenForge
     from .policies import AllowAll as AllowAll
     from .policies import Scripted as Scripted
     from .questions import question as question
     from .service import ISSUER as ISSUER
     from .service import Running as Running
     from .service import open_sts as open_sts
+    from .serving import Served as Served
+    from .serving import SharedClock as SharedClock
+    from .serving import serve as serve
     from .trusting import Trusting as Trusting
 
 _HOMES = {
     "changes": ("small_changes",),
     "clock": ("MovableClock",),
+    "cloud_forge": ("EntraForge", "GoogleForge"),
     "contracts": ("KeyStoreContract", "ObserverContract", "PolicyContract", "StoreContract", "ValidatorContract"),
     "forge": ("ABSENT", "Forge"),
     "http": ("DeafHttp", "ScriptedHttp"),
+    "oauth_forge": ("AccessTokenForge", "IdTokenForge"),
     "policies": ("AllowAll", "Scripted"),
     "questions": ("question",),
     "service": ("ISSUER", "Running", "open_sts"),
+    "serving": ("Served", "SharedClock", "serve"),
     "trusting": ("Trusting",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -87,7 +87,7 @@ async def open_sts(
 
     at_hand = dict(modules or {})
     plugins = dict(settings.get("plugins", {}))
-    if not any(hasattr(module, "cambist_policies") for module in at_hand.values()) and "opa-wasm" not in plugins:
+    if not any(hasattr(module, "cambist_policies") for module in at_hand.values()) and not any(map(_decides, plugins)):
         at_hand["scripted"] = AllowAll()
     document = {"issuer": ISSUER, **settings, "plugins": {**plugins, **{name: plugins.get(name, {}) for name in at_hand}}}
     judges: dict[str, Any] = {name: {} for name, module in at_hand.items() if load_plugin(name, module).judges}
@@ -104,3 +104,11 @@ async def open_sts(
         app = httpx.ASGITransport(app=create(sts, metrics))
         async with httpx.AsyncClient(transport=app, base_url=ISSUER) as http:
             yield Running(sts, http, records.kept)
+
+
+def _decides(plugin: str) -> bool:
+    """Whether an installed plugin is a policy backend; one that is not there, or does not load, is told of when the service opens."""
+    try:
+        return hasattr(Installed().find(plugin).module, "cambist_policies")
+    except Exception:
+        return False

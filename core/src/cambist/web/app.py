@@ -4,38 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, RequestEntityTooLarge, RequestTimeout
 
-from ..errors import BodyTooLarge, Fault, Malformed, PathUnknown
+from ..errors import Fault, Malformed, PathUnknown
 from ..settings import Listen
 from ..sts import Sts
 from ..wire.call import Call, Reply
+from .asgi import Asgi, ascii_query, call_of, headers_of, too_large, too_slow
 from .endpoints import Endpoint, endpoints, refusing
+from .limits import Limited
 from .metrics import Metrics
+from .shortcut import Shortcut
 
 log = logging.getLogger(__name__)
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"]
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_NOT_ASCII = re.compile(rb"[^\x21-\x7e]")
 
 View = Callable[[], Awaitable[Response]]
 
 
-def create(sts: Sts, metrics: Metrics, only: frozenset[str] | None = None) -> Quart:
+def create(sts: Sts, metrics: Metrics, only: frozenset[str] | None = None) -> Asgi:
     """The app of one listener; `only` names the paths that it serves, where it does not serve all."""
+    served = {path: endpoint for path, endpoint in endpoints(sts, metrics).items() if only is None or path in only}
+    listen = sts.settings.service.listen
+    return Limited(Shortcut(plain(routed(sts, served)), served, refusing(sts, Fault), listen), listen.limits)
+
+
+def routed(sts: Sts, served: Mapping[str, Endpoint]) -> Quart:
+    """Every endpoint as a route of Quart, and JSON for everything else."""
     listen = sts.settings.service.listen
     app = Quart("cambist", static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=listen.max_body, BODY_TIMEOUT=listen.body_timeout, RESPONSE_TIMEOUT=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False  # a path has one spelling: Quart would answer others with a redirect, by an HTML page
-    served = {path: endpoint for path, endpoint in endpoints(sts, metrics).items() if only is None or path in only}
     for path, endpoint in served.items():
         app.add_url_rule(path, path, view(endpoint, listen), methods=METHODS)
 
@@ -43,11 +48,10 @@ def create(sts: Sts, metrics: Metrics, only: frozenset[str] | None = None) -> Qu
         return await view(_instead(sts, served, error), listen)()
 
     app.register_error_handler(HTTPException, not_routed)
-    app.asgi_app = plain(app.asgi_app)  # type: ignore[method-assign]  # where Quart's documentation puts middleware
     return app
 
 
-def plain(inner: Callable[..., Awaitable[None]]) -> Callable[..., Coroutine[Any, Any, None]]:
+def plain(inner: Asgi) -> Asgi:
     """An ASGI application that Quart can read, whatever was sent: what it stumbles over is outside of every error handler."""
 
     async def asgi(scope: Any, receive: Any, send: Any) -> None:
@@ -63,7 +67,7 @@ def _plainly(scope: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
         **scope,
         "path": f"/.{path}" if path.startswith("//") or not path else path,
-        "query_string": _NOT_ASCII.sub(lambda found: b"%%%02X" % found[0][0], scope["query_string"]),
+        "query_string": ascii_query(scope["query_string"]),
         "headers": [*headers, (b"host", b"localhost")],
     }
 
@@ -93,25 +97,15 @@ async def _call(listen: Listen) -> Call:
     try:
         body = await request.get_data(as_text=False)
     except RequestEntityTooLarge:
-        trouble = BodyTooLarge(expected=listen.max_body)
+        trouble = too_large(listen)
     except RequestTimeout:
-        trouble = Malformed("the body did not arrive in time", expected=listen.body_timeout)
-    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.scope["headers"])
-    sent = request.headers.get("x-request-id", "")
-    return Call(
-        method=request.method,
-        path=request.path,
-        query=request.query_string.decode("latin-1"),
-        headers=headers,
-        body=body if isinstance(body, bytes) else body.encode(),
-        trouble=trouble,
-        request_id=sent if _REQUEST_ID.fullmatch(sent) else str(uuid.uuid4()),
-    )
+        trouble = too_slow(listen)
+    return call_of(request.scope, body if isinstance(body, bytes) else body.encode(), trouble)
 
 
 def _response(reply: Reply, call: Call) -> Response:
     response = Response(reply.body, reply.status)
     del response.headers["content-type"]
-    for name, value in (*reply.headers, ("x-request-id", call.request_id), ("x-content-type-options", "nosniff")):
+    for name, value in headers_of(reply, call):
         response.headers.add(name, value)
     return response

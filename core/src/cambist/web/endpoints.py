@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,19 +17,21 @@ from ..wire.oauth import OAuth
 from ..wire.v1 import V1
 from .metadata import authorization_server
 from .metrics import Metrics
+from .throttle import Throttle, Visit
 
 Endpoint = Callable[[Call], Awaitable[Reply]]
 
-JWKS_MAX_AGE = 300
-"""How long a verifier may keep a key set, in seconds; rotation waits at least as long before it signs."""
+METADATA_MAX_AGE = 300
+"""How long a client may keep the metadata document, in seconds."""
 
 
 def endpoints(sts: Sts, metrics: Metrics) -> Mapping[str, Endpoint]:
     zones = dict(sts.settings.zones)
     oauth, v1 = OAuth(zones), V1(zones)
+    throttle = Throttle(sts.settings.service.listen.limits)
     return {
-        "/oauth/2/token": exchanging(sts, oauth),
-        "/v1/exchange/token": exchanging(sts, v1),
+        "/oauth/2/token": exchanging(sts, oauth, throttle),
+        "/v1/exchange/token": exchanging(sts, v1, throttle),
         "/.well-known/jwks.json": reading(partial(jwks, sts), oauth),
         "/.well-known/oauth-authorization-server": reading(partial(metadata, sts), oauth),
         "/health": reading(health, oauth),
@@ -37,15 +41,18 @@ def endpoints(sts: Sts, metrics: Metrics) -> Mapping[str, Endpoint]:
     }
 
 
-def exchanging(sts: Sts, dialect: Dialect) -> Endpoint:
+def exchanging(sts: Sts, dialect: Dialect, throttle: Throttle) -> Endpoint:
     """An endpoint that may mint: it tells the story, and nothing else does."""
     deadline = sts.settings.service.deadline
 
     async def endpoint(call: Call) -> Reply:
+        visit = Visit(throttle, call.peer)
         try:
-            token = await exchange(sts.zones, sts.ledger, partial(dialect.read, call), deadline=deadline)
+            token = await exchange(sts.zones, sts.ledger, lambda: visit.admitted(dialect.read(call)), deadline=deadline)
         except Refusal as refusal:
+            visit.refused(refusal)
             return dialect.refuse(refusal, call)
+        visit.proved()
         return dialect.answer(token, call)
 
     return endpoint
@@ -87,14 +94,18 @@ async def jwks(sts: Sts, call: Call) -> Reply:
     if zone_id not in sts.settings.zones:
         told = {"error": "not_found", "error_description": ZoneUnknown.meaning(), "reason": ZoneUnknown.reason}
         return json_reply(404, {**told, "request_id": call.request_id})
-    keys = await sts.zones.keys.published(zone_id)
-    return json_reply(200, {"keys": list(keys)}, (("cache-control", f"public, max-age={JWKS_MAX_AGE}, must-revalidate"),))
+    reply = json_reply(200, {"keys": list(await sts.zones.keys.published(zone_id))}, ())
+    tag = f'"{hashlib.sha256(reply.body).hexdigest()[:32]}"'
+    caching = (("cache-control", f"public, max-age={sts.settings.service.jwks_max_age}, must-revalidate"), ("etag", tag))
+    if _is_known(call, tag):
+        return Reply(status=304, headers=caching)
+    return replace(reply, headers=(*reply.headers, *caching))
 
 
 async def metadata(sts: Sts, call: Call) -> Reply:
     zone = await sts.zones.named("default")
     document = authorization_server(sts.settings.service, zone)
-    return json_reply(200, document, (("cache-control", f"public, max-age={JWKS_MAX_AGE}"),))
+    return json_reply(200, document, (("cache-control", f"public, max-age={METADATA_MAX_AGE}"),))
 
 
 async def health(call: Call) -> Reply:
@@ -105,7 +116,8 @@ async def health(call: Call) -> Reply:
 async def ready(sts: Sts, call: Call) -> Reply:
     checks = await sts.ready()
     well = all(state == "ok" for state in checks.values())
-    return json_reply(200 if well else 503, {"status": "ok" if well else "unavailable", "checks": dict(checks)})
+    warned = {"warnings": dict(warnings)} if (warnings := sts.warnings()) else {}
+    return json_reply(200 if well else 503, {"status": "ok" if well else "unavailable", "checks": dict(checks), **warned})
 
 
 async def _metrics_text(metrics: Metrics, call: Call) -> Reply:
@@ -115,6 +127,12 @@ async def _metrics_text(metrics: Metrics, call: Call) -> Reply:
 
 async def _metrics_json(metrics: Metrics, call: Call) -> Reply:
     return json_reply(200, metrics.document())
+
+
+def _is_known(call: Call, tag: str) -> bool:
+    """Whether the caller has this very answer (RFC 9110 section 13.1.2: a list, or `*`, compared weakly)."""
+    sent = [part.strip() for name, value in call.headers if name.lower() == "if-none-match" for part in value.split(",")]
+    return any(part == "*" or part.removeprefix("W/") == tag for part in sent)
 
 
 def _query(call: Call, name: str) -> str | None:

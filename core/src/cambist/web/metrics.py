@@ -1,54 +1,54 @@
-"""Counts and times of what was decided, from the finished trace of each decision.
+"""Counts and times of what was decided, from the finished trace of each decision, over all workers.
 
 Every label has a bounded set of values: what a stranger chose, an issuer, a type, a zone, is never one.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
 
 from ..audit import Record
 from ..request import ExchangeRequest
 from ..token_type import KNOWN
+from .tally import Key, Tallies
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_BOUNDS = (*(str(float(bound)) for bound in BUCKETS), "+Inf")
+"""The upper bounds as Prometheus writes them."""
+_SUM = "sum"
 
 
 class Metrics:
-    """An observer that counts."""
+    """An observer that counts, in its own row of tallies that may be shared with other processes."""
 
     required = False
 
-    def __init__(self) -> None:
+    def __init__(self, tallies: Tallies | None = None, row: int = 0) -> None:
+        shared = tallies or Tallies()
+        self._add = shared.row(row).add
         self._registry = CollectorRegistry()
-        self._decisions = Counter(
-            "cambist_decisions",
-            "Decisions, by dialect, token type and outcome.",
-            ["dialect", "token_type", "outcome"],
-            registry=self._registry,
-        )
-        self._seconds = Histogram(
-            "cambist_decision_seconds", "How long a decision took.", ["dialect"], buckets=BUCKETS, registry=self._registry
-        )
-        self._steps = Counter("cambist_step_seconds", "Time spent in each step of the story.", ["step"], registry=self._registry)
+        self._registry.register(_Told(shared))
 
     async def observe(self, record: Record) -> None:
-        request = record.trace.outcome("request")
+        request, steps, add = record.trace.outcome("request"), record.trace.steps, self._add
         dialect, token_type = "none", "none"
         if isinstance(request, ExchangeRequest):
-            dialect = request.dialect.value
-            token_type = _bounded(request)
-        self._decisions.labels(dialect, token_type, record.outcome).inc()
-        steps = record.trace.steps
+            dialect, token_type = request.dialect.value, _bounded(request)
+        add(("decisions", dialect, token_type, record.outcome))
         if steps:
-            self._seconds.labels(dialect).observe((steps[-1].ended - steps[0].started) / 1e9)
+            seconds = (steps[-1].ended - steps[0].started) / 1e9
+            add(("seconds", dialect, _BOUNDS[bisect_left(BUCKETS, seconds)]))
+            add(("seconds", dialect, _SUM), seconds)
         for step in steps:
-            self._steps.labels(step.name).inc((step.ended - step.started) / 1e9)
+            add(("step", step.name), (step.ended - step.started) / 1e9)
 
     def text(self) -> tuple[bytes, str]:
         """The Prometheus exposition, and its media type."""
@@ -61,6 +61,51 @@ class Metrics:
             for sample in metric.samples:
                 samples[sample.name].append({"labels": dict(sample.labels), "value": sample.value})
         return samples
+
+
+class _Told(Collector):
+    """The tallies of all workers, in Prometheus's terms."""
+
+    def __init__(self, tallies: Tallies) -> None:
+        self._tallies = tallies
+
+    def collect(self) -> Iterable[Metric]:
+        total = self._tallies.total()
+        yield _counter(total, "decisions", "Decisions, by dialect, token type and outcome.", "dialect", "token_type", "outcome")
+        yield _histogram(total)
+        yield _counter(total, "step", "Time spent in each step of the story.", "step", name="step_seconds")
+
+    def describe(self) -> Iterable[Metric]:
+        return self.collect()
+
+
+def _counter(total: Mapping[Key, float], kind: str, meaning: str, *labels: str, name: str = "") -> CounterMetricFamily:
+    family = CounterMetricFamily(f"cambist_{name or kind}", meaning, labels=labels)
+    for values, number in _of(total, kind):
+        family.add_metric(values, number)
+    return family
+
+
+def _histogram(total: Mapping[Key, float]) -> HistogramMetricFamily:
+    family = HistogramMetricFamily("cambist_decision_seconds", "How long a decision took.", labels=["dialect"])
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for (dialect, bound), number in _of(total, "seconds"):
+        found[dialect][bound] = number
+    for dialect, numbers in found.items():
+        family.add_metric([dialect], list(_cumulated(numbers)), numbers.get(_SUM, 0.0))
+    return family
+
+
+def _cumulated(numbers: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    """Each bucket with all that are below it, as Prometheus counts."""
+    sofar = 0.0
+    for bound in _BOUNDS:
+        sofar += numbers.get(bound, 0.0)
+        yield bound, sofar
+
+
+def _of(total: Mapping[Key, float], kind: str) -> Iterator[tuple[Key, float]]:
+    return ((key[1:], number) for key, number in total.items() if key[0] == kind)
 
 
 def _bounded(request: ExchangeRequest) -> str:

@@ -27,6 +27,8 @@ class Call:
     body: bytes = field(default=b"", repr=False)
     trouble: Malformed | None = None
     request_id: str = ""
+    peer: str = ""
+    """The address that the connection came from."""
 
     def header(self, name: str) -> str | None:
         """A header that may be sent once; raises Malformed when it was sent more often."""

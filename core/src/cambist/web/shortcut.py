@@ -1,0 +1,79 @@
+"""The endpoints that are asked all the time, answered before Quart's routing: it costs more than an exchange does.
+
+Quart serves the same endpoints, and answers alike: what is measured here is nothing but a way around it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..settings import Listen
+from ..wire.call import Call, Reply
+from .asgi import Asgi, Receive, Scope, Send, answer, call_of, too_large, too_slow
+from .endpoints import Endpoint
+
+log = logging.getLogger(__name__)
+
+HOT = frozenset({"/oauth/2/token", "/v1/exchange/token", "/.well-known/jwks.json"})
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """An ASGI application that answers HOT paths itself, and leaves everything else to `inner`. `failed` tells a fault of ours."""
+
+    inner: Asgi
+    endpoints: Mapping[str, Endpoint]
+    failed: Endpoint
+    listen: Listen
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] not in HOT or scope["path"] not in self.endpoints:
+            return await self.inner(scope, receive, send)
+        try:
+            call = await self._call(scope, receive)
+        except _Gone:
+            return None
+        return await answer(await self._reply(call), call, send)
+
+    async def _call(self, scope: Scope, receive: Receive) -> Call:
+        try:
+            return call_of(scope, await _body(scope, receive, self.listen), None)
+        except _TooLarge:
+            return call_of(scope, b"", too_large(self.listen))
+        except TimeoutError:
+            return call_of(scope, b"", too_slow(self.listen))
+
+    async def _reply(self, call: Call) -> Reply:
+        try:
+            return await self.endpoints[call.path](call)
+        except Exception:
+            log.exception("an endpoint failed")
+            return await self.failed(call)
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _Gone(Exception):
+    pass
+
+
+async def _body(scope: Scope, receive: Receive, listen: Listen) -> bytes:
+    """Raises _TooLarge as soon as it is known, TimeoutError when it does not arrive, _Gone when the client hung up before its end."""
+    if any(int(value) > listen.max_body for name, value in scope["headers"] if name == b"content-length" and value.isdigit()):
+        raise _TooLarge
+    body: bytes = b""
+    async with asyncio.timeout(listen.body_timeout):
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise _Gone
+            body += message.get("body", b"")
+            if len(body) > listen.max_body:
+                raise _TooLarge
+            if not message.get("more_body", False):
+                return body
