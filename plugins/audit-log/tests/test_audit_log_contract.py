@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pytest
 
 from cambist import Observer
+from cambist.store import MemoryStore
 from cambist.testing import MovableClock, ObserverContract
 from cambist.testing.contracts.observer import Opened
 from cambist_audit_log.audit_log import AuditLog
 from cambist_audit_log.settings import AuditLogSettings
+from cambist_audit_log.testing import Beside, decisions, raw, table
 
 
 class LosesItsFolder(AuditLog):
@@ -22,36 +24,28 @@ class LosesItsFolder(AuditLog):
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        shutil.rmtree(self._settings.path.parent)
+        shutil.rmtree(self.settings.directory)
         return self
 
 
-def opening(kind: type[AuditLog], path: Path) -> Opened:
-    def not_now(name: str, work: Coroutine[Any, Any, None]) -> None:
-        work.close()
-
+def opening(kind: type[AuditLog], folder: Path) -> Opened:
     @asynccontextmanager
     async def opened(clock: MovableClock) -> AsyncIterator[Observer]:
-        path.parent.mkdir(exist_ok=True)
-        yield kind(AuditLogSettings(path=path, sync="always"), clock, not_now)  # the service opens it
+        settings = AuditLogSettings.model_validate(table(folder, sync="always"))
+        yield kind(settings, clock, MemoryStore(clock), Beside())  # the service opens it
 
     return opened
 
 
 class TestAuditLogOnTheDisk(ObserverContract):
     @pytest.fixture
-    def path(self, tmp_path: Path) -> Path:
-        self.written = tmp_path / "log" / "decisions.jsonl"
-        return self.written
+    def opened(self, tmp_path: Path) -> Opened:
+        self.folder = tmp_path
+        return opening(AuditLog, tmp_path)
 
     @pytest.fixture
-    def opened(self, path: Path) -> Opened:
-        return opening(AuditLog, path)
-
-    @pytest.fixture
-    def cut_off(self, path: Path) -> Iterable[Opened]:
-        return (opening(LosesItsFolder, path),)
+    def cut_off(self, tmp_path: Path) -> Iterable[Opened]:
+        return (opening(LosesItsFolder, tmp_path),)
 
     def told(self, observer: Observer) -> tuple[int, str]:
-        text = self.written.read_text("utf-8")
-        return len(text.splitlines()), text
+        return len(decisions(self.folder)), raw(self.folder).decode()

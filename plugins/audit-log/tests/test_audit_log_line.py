@@ -18,7 +18,9 @@ from cambist.client_secret import hash_secret
 from cambist.compact import Compact
 from cambist.testing import ISSUER, Forge, MovableClock, Running, Scripted, open_sts
 from cambist.trace import Trace
-from cambist_audit_log.line import MAX_LINE, moment, written
+from cambist_audit_log.line import moment, written
+from cambist_audit_log.sealing import MAX_SEALED
+from cambist_audit_log.testing import bare, decisions, raw, table
 
 JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -40,24 +42,22 @@ def forge(clock: MovableClock) -> Forge:
 
 @asynccontextmanager
 async def service(folder: Path, forge: Forge, policy: Scripted | None = None, **more: Any) -> AsyncIterator[Running]:
-    table = {"path": str(folder / "decisions.jsonl"), **more.pop("table", {})}
+    audit_log = table(folder, **more.pop("table", {}))
     settings = {
         "authenticates": [JWT_TYPE],
-        "plugins": {"audit-log": table, "jwt": {"issuers": [{"issuer": IDP, "jwks": forge.jwks, "delegation": True}]}},
+        "plugins": {"audit-log": audit_log, "jwt": {"issuers": [{"issuer": IDP, "jwks": forge.jwks, "delegation": True}]}},
         **more,
     }
     async with open_sts(settings, clock=forge.clock, modules={"scripted": policy or Scripted(Permit())}) as running:
         yield running
 
 
-def lines(folder: Path) -> list[Document]:
-    text = (folder / "decisions.jsonl").read_bytes()
-    assert text.endswith(b"\n")
-    return [json.loads(line) for line in text.split(b"\n")[:-1]]
+def longest(folder: Path) -> int:
+    return max(map(len, raw(folder).split(b"\n")))
 
 
 def last(folder: Path) -> Document:
-    return lines(folder)[-1]
+    return bare(decisions(folder)[-1])
 
 
 # ── permitted ───────────────────────────────────────────────────────────────────────────────────────────
@@ -193,11 +193,11 @@ async def test_attributes_are_written_only_where_the_operator_named_them(tmp_pat
     async with service(tmp_path, forge) as sts:
         await sts.form(subject_token=forge.jwt(**claims), audience=TARGET)
         assert "attributes" not in last(tmp_path)["subject"]
-        assert "Ada" not in (tmp_path / "decisions.jsonl").read_text()
+        assert "Ada" not in raw(tmp_path).decode()
     async with service(tmp_path, forge, table={"attributes": ["groups", "deep", "absent"]}) as sts:
         await sts.form(subject_token=forge.jwt(**claims), audience=TARGET)
         assert last(tmp_path)["subject"]["attributes"] == {"groups": ["a", "b"], "deep": {"x": {"y": {"z": {"w": "<dict>"}}}}}
-        assert "ada@example.test" not in (tmp_path / "decisions.jsonl").read_text()
+        assert "ada@example.test" not in raw(tmp_path).decode()
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ async def test_a_refusal_is_told_with_its_reason_and_where_the_story_ended(
 ) -> None:
     async with service(tmp_path, forge, policy) as sts:
         answer = await getattr(sts, dialect)(**ask(forge))
-        [told] = lines(tmp_path)
+        [told] = decisions(tmp_path)
     assert answer.json()["decision_id"] == told["decision_id"]
     assert (told["outcome"], told["reason"], told["refusal"]["reason"]) == ("refused", reason, reason)
     assert told["refusal"].get("role") == role
@@ -327,7 +327,7 @@ async def test_a_request_that_cannot_be_read_has_a_line(tmp_path: Path, forge: F
     async with service(tmp_path, forge) as sts:
         await sts.http.post("/v1/exchange/token", content=b"{", headers={"content-type": "application/json"})
         await sts.http.put("/oauth/2/token")
-    first, second = lines(tmp_path)
+    first, second = decisions(tmp_path)
     assert (first["reason"], "zone" in first, "steps" in first) == ("malformed", False, False)
     assert second["reason"] == "method_not_allowed"
 
@@ -353,7 +353,7 @@ async def test_a_caller_who_hangs_up_is_told_as_cancelled(tmp_path: Path, forge:
         with pytest.raises(asyncio.CancelledError):
             await call
         assert len(reading) == 1
-    [told] = lines(tmp_path)
+    [told] = decisions(tmp_path)
     assert (told["outcome"], "reason" in told) == ("cancelled", False)
     assert told["steps"][-1] | {"name": "policy", "outcome": "failed", "reason": "CancelledError"} == told["steps"][-1]
 
@@ -389,10 +389,10 @@ async def test_a_line_stays_one_line_and_shows_nothing_that_moves_a_cursor(tmp_p
         await sts.form(**asking()(forge))
         clean = "\ud800" not in text
         await sts.form(**(bearing(sub=f"x{text}") if clean else asking())(forge))
-    raw = (tmp_path / "decisions.jsonl").read_text("utf-8")
-    assert len(raw.splitlines()) == 2, "also for a reader who knows every line separator of Unicode"
-    assert not any(c in raw.replace("\n", "") for c in "\0\r\x1b\x7f\x85\x9b\u2028\u202e\u2066")
-    first, second = lines(tmp_path)
+    whole = raw(tmp_path).decode()
+    assert len(whole.splitlines()) == 2 + 2, "also for a reader who knows every line separator of Unicode"
+    assert not any(c in whole.replace("\n", "") for c in "\0\r\x1b\x7f\x85\x9b\u2028\u202e\u2066")
+    first, second = decisions(tmp_path)
     assert first["policy"]["reasons"] == [text if clean else "\\ud800"]
     assert second["subject"].get("subject") in (f"x{text}", "workload-1", None)
 
@@ -415,8 +415,7 @@ async def test_a_line_that_would_be_too_long_leaves_out_details_and_says_which(t
     facts = {f"fact {n}": "é" * 2_000 for n in range(40)}
     async with service(tmp_path, forge, Raising(Rejected("no", **facts))) as sts:
         await sts.form(**asking()(forge))
-    raw = (tmp_path / "decisions.jsonl").read_bytes()
-    assert len(raw) <= MAX_LINE + 1
+    assert longest(tmp_path) <= MAX_SEALED
     told = last(tmp_path)
     assert told["shortened"] == ["facts", "refusal"]
     assert (told["outcome"], told["reason"]) == ("refused", "credential_rejected")
@@ -432,7 +431,7 @@ async def test_the_largest_of_everything_still_fits(tmp_path: Path, forge: Forge
     async with service(tmp_path, forge, Scripted(Deny(reasons=(loud,) * 4)), table={"attributes": ["email"]}, max_token=60_000) as sts:
         await sts.form(subject_token=forge.jwt(**claims), audience=TARGET, scope=" ".join(f"s{n}" * 30 for n in range(40)))
     told = last(tmp_path)
-    assert len((tmp_path / "decisions.jsonl").read_bytes()) <= MAX_LINE + 1
+    assert longest(tmp_path) <= MAX_SEALED
     assert (told["v"], told["outcome"], bool(told["decision_id"]), told["subject"]["subject"]) == (1, "refused", True, name)
     assert told["shortened"], told
 
@@ -498,6 +497,15 @@ async def test_a_policy_that_cannot_say_its_revision_leaves_a_line_without(tmp_p
     async with service(tmp_path, forge, Shy(Permit())) as sts:
         assert (await sts.form(**asking()(forge))).status_code == 200
     assert last(tmp_path)["policy"] == {"name": "scripted", "answer": "permit"}
+
+
+@pytest.mark.parametrize("answer", [Permit(revision="of the answer"), Deny(revision="of the answer")])
+async def test_the_rules_that_decided_are_told_though_the_policy_has_others_by_now(
+    tmp_path: Path, forge: Forge, answer: Permit | Deny
+) -> None:
+    async with service(tmp_path, forge, Scripted(answer)) as sts:
+        await sts.form(**asking()(forge))
+    assert last(tmp_path)["policy"]["revision"] == "of the answer"
 
 
 def test_a_trace_without_steps_is_told(clock: MovableClock) -> None:

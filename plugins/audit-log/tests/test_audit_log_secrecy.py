@@ -21,6 +21,7 @@ from cambist import Credential, Deny, Permit, PolicyInput, Rejected, Role, hooki
 from cambist.client_secret import CLIENT_SECRET, credential_text, hash_secret
 from cambist.request import Dialect, ExchangeRequest, ExecutionScope, Presented
 from cambist.testing import ISSUER, Forge, MovableClock, Running, Scripted, open_sts
+from cambist_audit_log.testing import decisions, raw, table
 from cambist_audit_log.withheld import WITHHELD, Withheld
 
 JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"
@@ -60,7 +61,7 @@ async def service(folder: Path, forge: Forge, policy: Scripted | None = None, te
         "authenticates": [JWT_TYPE, KEY_TYPE],
         "applications": {"shop": {"secret_hash": hash_secret(SECRET)}},
         "plugins": {
-            "audit-log": {"path": str(folder / "decisions.jsonl"), "sample": 1_000},
+            "audit-log": table(folder, sample=1_000),
             "jwt": {"issuers": [{"issuer": IDP, "jwks": forge.jwks}]},
         },
     }
@@ -79,7 +80,7 @@ def forge() -> Forge:
 
 
 def written(folder: Path) -> str:
-    return (folder / "decisions.jsonl").read_text("utf-8")
+    return raw(folder).decode()
 
 
 def parts(credential: str) -> set[str]:
@@ -105,7 +106,7 @@ async def test_whatever_becomes_of_a_jwt_nothing_of_it_is_written(tmp_path: Path
             await sts.form(subject_token=token[: len(token) // 2], audience=TARGET)
             await sts.json(subject_token=token, audience=TARGET, actor_token=token)
     assert issued
-    assert len(written(tmp_path).splitlines()) == 25
+    assert len(decisions(tmp_path)) == 25
     assert_nothing_of([*issued, *sent], written(tmp_path))
 
 
@@ -156,7 +157,7 @@ async def test_a_plugin_that_tells_the_credential_is_not_heard(tmp_path: Path, f
         [record] = sts.records
         assert record.refusal is not None
     assert_nothing_of([token], written(tmp_path))
-    assert json.loads(written(tmp_path))["subject"]["sha256"]
+    assert decisions(tmp_path)[0]["subject"]["sha256"]
 
 
 async def test_a_policy_that_tells_the_credential_is_not_heard(tmp_path: Path, forge: Forge) -> None:
@@ -169,7 +170,7 @@ async def test_a_policy_that_tells_the_credential_is_not_heard(tmp_path: Path, f
         token = forge.jwt()
         await sts.form(subject_token=token, audience=TARGET)
     assert_nothing_of([token], written(tmp_path))
-    assert json.loads(written(tmp_path))["policy"]["reasons"] == [f"no: {WITHHELD}"]
+    assert decisions(tmp_path)[0]["policy"]["reasons"] == [f"no: {WITHHELD}"]
 
 
 @pytest.mark.parametrize("secret", [SECRET, "another secret, that is wrong"])
@@ -197,7 +198,7 @@ async def test_nothing_of_an_assertion_a_proof_or_a_nonce_is_written(tmp_path: P
         action = {"htm": "GET", "htu": f"{TARGET}/?n={NONCE}", "nonce": NONCE}
         for _ in range(2):
             await sts.json(subject_token=token, audience=TARGET, execution_scope=action)
-    outcomes = [json.loads(line).get("reason") for line in written(tmp_path).splitlines()]
+    outcomes = [line.get("reason") for line in decisions(tmp_path)]
     assert outcomes[-2:] == [None, "replayed"]
     assert_nothing_of([token, assertion, proof, NONCE], written(tmp_path))
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from cambist.testing import ISSUER, Forge, MovableClock, Running, open_sts
+from cambist_audit_log.testing import decisions, ids, segments, table
 
 JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"
 TARGET = "https://orders.example.test"
@@ -45,24 +46,26 @@ def syncs(monkeypatch: pytest.MonkeyPatch) -> Syncs:
 
 
 @pytest.fixture
-def forge() -> Forge:
-    return Forge(IDP, ISSUER, MovableClock())
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def forge(clock: MovableClock) -> Forge:
+    return Forge(IDP, ISSUER, clock)
 
 
 @asynccontextmanager
-async def service(folder: Path, forge: Forge, **table: Any) -> AsyncIterator[Running]:
+async def service(folder: Path, forge: Forge, **more: Any) -> AsyncIterator[Running]:
     jwt = {"issuers": [{"issuer": IDP, "jwks": forge.jwks}]}
-    log = {"path": str(folder / "decisions.jsonl"), **table}
-    async with open_sts({"authenticates": [JWT_TYPE], "plugins": {"audit-log": log, "jwt": jwt}}, clock=forge.clock) as running:
+    async with open_sts(
+        {"authenticates": [JWT_TYPE], "plugins": {"audit-log": table(folder, **more), "jwt": jwt}}, clock=forge.clock
+    ) as running:
         yield running
 
 
 async def ask(sts: Running, forge: Forge) -> int:
     return (await sts.form(subject_token=forge.jwt(), audience=TARGET)).status_code
-
-
-def lines(folder: Path) -> int:
-    return (folder / "decisions.jsonl").read_bytes().count(b"\n")
 
 
 async def until(true: Any) -> None:
@@ -76,11 +79,12 @@ async def test_the_line_is_with_the_operating_system_before_the_answer(tmp_path:
     async with service(tmp_path, forge, sync=sync) as sts:
         for n in range(1, 4):
             assert await ask(sts, forge) == 200
-            assert lines(tmp_path) == n
+            assert len(decisions(tmp_path)) == n
 
 
 async def test_always_means_on_the_disk_before_the_answer(tmp_path: Path, forge: Forge, syncs: Syncs) -> None:
     async with service(tmp_path, forge, sync="always") as sts:
+        await ask(sts, forge)
         opening = syncs.count
         for n in range(1, 4):
             await ask(sts, forge)
@@ -138,15 +142,16 @@ async def test_what_was_written_last_is_synced_when_the_service_stops(tmp_path: 
     assert syncs.count > before
 
 
-async def test_a_log_that_was_rotated_away_is_synced_too(tmp_path: Path, forge: Forge, syncs: Syncs) -> None:
-    async with service(tmp_path, forge) as sts:
+async def test_a_segment_that_is_full_is_synced_too(tmp_path: Path, forge: Forge, clock: MovableClock, syncs: Syncs) -> None:
+    async with service(tmp_path, forge, segment_age=60) as sts:
         await ask(sts, forge)
         await until(lambda: syncs.count >= 2)
         await asyncio.sleep(0.15)
         before = syncs.count
-        (tmp_path / "decisions.jsonl").rename(tmp_path / "decisions.1")
+        clock.move(61)
         await ask(sts, forge)
-        await until(lambda: syncs.count >= before + 3)  # the old one, the new one's name, the new one
+        await until(lambda: syncs.count >= before + 3)  # the old one, the new one, the new one's name
+    assert len(segments(tmp_path)) == 2
 
 
 async def test_a_failed_sync_issues_nothing_where_each_line_is_synced(tmp_path: Path, forge: Forge, syncs: Syncs) -> None:
@@ -181,7 +186,7 @@ from cambist.testing import ISSUER, Forge, MovableClock, open_sts
 async def main():
     forge = Forge("https://idp.example.test", ISSUER, MovableClock())
     jwt = {"issuers": [{"issuer": forge.issuer, "jwks": forge.jwks}]}
-    settings = {"authenticates": ["urn:ietf:params:oauth:token-type:jwt"], "plugins": {"audit-log": {"path": sys.argv[1]}, "jwt": jwt}}
+    settings = {"authenticates": ["urn:ietf:params:oauth:token-type:jwt"], "plugins": {"audit-log": json.loads(sys.argv[1]), "jwt": jwt}}
     async with open_sts(settings, clock=forge.clock) as sts:
         while True:
             answer = await sts.form(subject_token=forge.jwt(), audience="https://orders.example.test")
@@ -191,13 +196,13 @@ asyncio.run(main())
 
 
 def test_every_token_that_was_issued_before_the_process_was_killed_has_its_line(tmp_path: Path) -> None:
-    path = tmp_path / "decisions.jsonl"
-    process = subprocess.Popen([sys.executable, "-c", SERVING, str(path)], stdout=subprocess.PIPE, text=True)
+    settings = json.dumps(table(tmp_path))
+    process = subprocess.Popen([sys.executable, "-c", SERVING, settings], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     answered = [process.stdout.readline().strip() for _ in range(20)]
     os.kill(process.pid, signal.SIGKILL)
     answered += process.communicate()[0].split()
     assert len(answered) >= 20
-    written = [json.loads(line)["decision_id"] for line in path.read_bytes().split(b"\n")[:-1]]
+    written = ids(tmp_path)
     assert written[: len(answered)] == answered
     assert len(written) <= len(answered) + 1

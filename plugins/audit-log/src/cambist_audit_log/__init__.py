@@ -13,4 +13,4 @@ from .settings import AuditLogSettings
 def cambist_observers(host: Host) -> Iterator[Observer]:
     from .audit_log import AuditLog  # noqa: PLC0415 - the encoder loads only where a log is going to be written
 
-    yield AuditLog(host.settings(AuditLogSettings), host.clock, host.background)
+    yield AuditLog(host.settings(AuditLogSettings), host.clock, host.store, host.background)

@@ -49,11 +49,6 @@ def untold(record: Record, error: Exception, left_out: int) -> bytes:
     return _fitted({**_head(record), "untold": type(error).__name__, "left_out": left_out})
 
 
-def only_counted(now: float, left_out: int) -> bytes:
-    """The last line of a service that stops while decisions are counted that no line has told."""
-    return _fitted({"v": VERSION, "at": moment(now), "left_out": left_out})
-
-
 def moment(seconds: float) -> str:
     """RFC 3339, in UTC, with milliseconds."""
     whole = math.floor(seconds)
@@ -138,7 +133,9 @@ def _policy(came: Came, withheld: Withheld) -> Told | None:
     if answer is None:
         return None
     rules = getattr(came.of("zone"), "policy", None)
-    told: dict[str, Any] = {"name": _said(rules, "name"), "revision": _said(rules, "revision")}
+    # Of the answer, if it says so: by now the policy may have other rules.
+    revision = _said(answer, "revision") if getattr(answer, "revision", None) else _said(rules, "revision")
+    told: dict[str, Any] = {"name": _said(rules, "name"), "revision": revision}
     if isinstance(answer, Permit):
         scope = withheld.texts(sorted(answer.scope or ()))
         told |= {"answer": "permit", "scope": scope, "ttl": answer.ttl, "claims": withheld.texts(sorted(answer.claims))}
@@ -192,14 +189,14 @@ def _but_empty(told: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fitted(document: Mapping[str, Any]) -> bytes:
     document = _but_empty(document)
-    line = _encoded(document)
+    line = encoded(document)
     shortened: list[str] = []
     for detail in _DETAILS:
         if len(line) <= MAX_LINE:
             break
         if (without := _without(document, detail)) != document:
             document, shortened = without, [*shortened, detail]
-            line = _encoded({**document, "shortened": shortened})
+            line = encoded({**document, "shortened": shortened})
     return line
 
 
@@ -212,7 +209,8 @@ def _without(document: Mapping[str, Any], detail: str) -> dict[str, Any]:
     return kept
 
 
-def _encoded(document: Mapping[str, Any]) -> bytes:
+def encoded(document: Mapping[str, Any]) -> bytes:
+    """As JSON that shows nothing but what it says."""
     line = msgspec.json.encode(document)
     if line.isascii() and b"\x7f" not in line:
         return line

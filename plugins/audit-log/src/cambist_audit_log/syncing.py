@@ -6,7 +6,7 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
-from .log_file import LogFile
+from .segment import Segment
 from .settings import Sync
 
 log = logging.getLogger(__name__)
@@ -16,21 +16,21 @@ GROUP = 0.1
 
 
 class Syncing:
-    """Syncs log files in one thread, so that a file is never synced after it was closed."""
+    """Syncs segments in one thread, so that none is synced after it was closed."""
 
     def __init__(self, sync: Sync) -> None:
         self._sync = sync
         self._thread = ThreadPoolExecutor(1, "audit-log")
         self._turn = asyncio.Lock()
         self._dirty = asyncio.Event()
-        self._last: LogFile | None = None
+        self._last: Segment | None = None
         self._doubt = False
 
-    async def written(self, file: LogFile) -> None:
+    async def written(self, file: Segment) -> None:
         """Return when what was just appended to a file is as safe as it has to be before the answer. Raises OSError."""
         self._last = file
         if self._sync == "always" or self._doubt:
-            await self._settled(file)
+            await self.settled(file)
         elif self._sync == "group":
             self._dirty.set()
 
@@ -41,20 +41,22 @@ class Syncing:
             self._dirty.clear()
             if self._last is not None:
                 try:
-                    await self._settled(self._last)
+                    await self.settled(self._last)
                 except OSError as error:
                     log.error("the audit log could not be synced: %s; until it can, each line is synced before its answer", error)
             await asyncio.sleep(GROUP)
 
-    def retire(self, file: LogFile) -> asyncio.Future[None]:
+    def retire(self, file: Segment) -> asyncio.Future[None]:
         """Sync a file for the last time, and close it."""
         return asyncio.get_running_loop().run_in_executor(self._thread, self._finished, file)
 
     def close(self) -> None:
         self._thread.shutdown()
 
-    async def _settled(self, file: LogFile) -> None:
-        """One sync serves all whose lines were there when it began."""
+    async def settled(self, file: Segment) -> None:
+        """One sync serves all whose lines were there when it began; with `off` nobody waits for any. Raises OSError."""
+        if self._sync == "off":
+            return
         mine = file.appended
         async with self._turn:
             if file.synced < mine:
@@ -67,7 +69,7 @@ class Syncing:
                     raise
                 self._doubt, file.synced = False, upto
 
-    def _finished(self, file: LogFile) -> None:
+    def _finished(self, file: Segment) -> None:
         """In the thread."""
         try:
             file.finish(sync=self._sync != "off")
