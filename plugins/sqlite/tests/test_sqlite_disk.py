@@ -7,7 +7,7 @@ import errno
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -266,6 +266,47 @@ async def test_the_sweep_removes_what_has_expired_and_nothing_else(tmp_path: Pat
         await store.sweep()
         assert rows(tmp_path) == (300, 2)
         assert await store.claim([mark("long 7")]) is not None
+
+
+async def work_of(store: SqliteStore, call: Coroutine[Any, Any, Any]) -> tuple[list[str], int]:
+    """The statements that a call runs, and the instructions of SQLite's virtual machine that they take."""
+    statements: list[str] = []
+    instructions = 0
+
+    def counted() -> int:
+        nonlocal instructions
+        instructions += 1
+        return 0
+
+    connection = store.database.connection
+    connection.set_trace_callback(lambda statement: statements.append(statement.split()[0]))
+    connection.set_progress_handler(counted, 1)
+    await call
+    connection.set_progress_handler(None, 0)
+    connection.set_trace_callback(None)
+    return statements, instructions
+
+
+async def test_a_request_does_nothing_for_what_has_expired(tmp_path: Path, clock: MovableClock) -> None:
+    async with running(tmp_path, clock) as store:
+        calls: list[Callable[[str], Coroutine[Any, Any, Any]]] = [
+            lambda key: store.claim([mark(key)]),
+            lambda key: store.count(key, ttl=60),
+            lambda key: store.get_many([key]),
+        ]
+        for call in calls:  # statements are prepared once
+            await call("first")
+        alone = [await work_of(store, call("second")) for call in calls]
+        await store.claim([mark(f"{n}", lives=10) for n in range(3_000)])
+        for n in range(500):
+            await store.count(f"{n}", ttl=10)
+        clock.move(11)
+        assert [await work_of(store, call("third")) for call in calls] == alone
+        assert [statements for statements, _ in alone] == [
+            ["BEGIN", "INSERT", "COMMIT"],
+            ["BEGIN", "SELECT", "INSERT", "COMMIT"],
+            ["BEGIN", "SELECT", "ROLLBACK"],
+        ]
 
 
 async def test_the_sweep_runs_by_itself(tmp_path: Path, clock: MovableClock) -> None:

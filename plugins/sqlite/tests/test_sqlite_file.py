@@ -69,7 +69,7 @@ async def test_the_file_and_its_log_are_ours_alone_whatever_the_umask(path: Path
             modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
     finally:
         os.umask(before)
-    assert modes == {"store.sqlite": 0o600, "store.sqlite-wal": 0o600, "store.sqlite-shm": 0o600}
+    assert modes == {"store.sqlite": 0o600, "store.sqlite-wal": 0o600, "store.sqlite-shm": 0o600, "store.sqlite-lock": 0o600}
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o660, 0o666])
@@ -109,14 +109,15 @@ async def test_a_link_may_lead_to_the_file(path: Path) -> None:
 @pytest.mark.parametrize("name", ["a b.sqlite", "100%.sqlite", "what?.sqlite", "a#b.sqlite", "é.sqlite", "file:x?mode=memory"])
 async def test_the_file_may_have_any_name(path: Path, name: str) -> None:
     await made(path.parent / name)
-    assert [file.name for file in path.parent.iterdir()] == [name]
+    assert sorted(file.name for file in path.parent.iterdir()) == [name, f"{name}-lock"]
     async with on(path.parent / name) as store:
         assert await store.claim([mark()]) == mark()
 
 
 async def test_closing_leaves_one_file_that_has_everything(path: Path) -> None:
     await made(path)
-    assert [file.name for file in path.parent.iterdir()] == ["store.sqlite"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["store.sqlite", "store.sqlite-lock"]
+    assert path.with_name("store.sqlite-lock").read_bytes() == b""
     copy = path.with_name("copy.sqlite")
     shutil.copy2(path, copy)
     async with on(copy) as store:
@@ -145,7 +146,7 @@ async def test_a_file_of_a_newer_program_is_refused_and_left_as_it_was(path: Pat
     await made(path)
     altered(path, "PRAGMA user_version = 2")
     before = path.read_bytes()
-    await cannot_open(path, "the file has version 2 of the schema, and this program knows version 1 alone")
+    await cannot_open(path, "the file has version 2 of the schema, and this program knows none above 1: a newer program wrote it")
     assert path.read_bytes() == before
 
 

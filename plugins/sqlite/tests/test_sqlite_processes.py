@@ -108,6 +108,69 @@ async def test_of_four_processes_that_claim_one_mark_fifty_times_each_exactly_on
     assert len(free) == 49, "all or none: only the round that was won is marked"
 
 
+ROUNDS = """
+from cambist import Unavailable
+async def claim(store, n):
+    try: return "won" if await store.claim([mark(f"round {n}")]) is None else "lost"
+    except Unavailable: return "refused"
+async def main():
+    async with opened() as store:
+        for n in range(20):
+            await asyncio.sleep(begin + n * 0.05 - time.time())
+            for answer in await asyncio.gather(*(claim(store, n) for _ in range(13 if who in "01" else 12))): print(n, answer)
+        end()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.row("P-sqlite")
+async def test_of_fifty_claims_at_once_over_four_processes_exactly_one_wins_in_each_of_twenty_rounds(tmp_path: Path) -> None:
+    with started(ROUNDS, tmp_path / "store.sqlite", 4, within=2) as processes:
+        lines = [line.split() for told in outputs(processes) for line in told.splitlines()]
+    for n in range(20):
+        answers = Counter(answer for number, answer in lines if number == str(n))
+        assert (answers.total(), answers["won"]) == (50, 1)
+
+
+FULL = """
+import resource
+from cambist import Unavailable
+def refused(error): return any(word in str(error.facts["cause"]) for word in ("full", "the disk failed"))
+async def main():
+    async with opened() as store:
+        assert await store.claim([mark("before")]) is None
+        await store.put("k", b"v")
+        size = sum(file.stat().st_size for file in path.parent.iterdir())
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 200_000, resource.RLIM_INFINITY))
+        claimed, n = [], 0
+        try:
+            while True:
+                assert await store.claim([mark(f"{n} x"), mark(f"{n} y")]) is None
+                claimed.append(n)
+                n += 1
+        except Unavailable as error: assert refused(error), error.facts
+        try: await store.put("k", b"w" * 500_000)
+        except Unavailable as error: assert refused(error), error.facts
+        else: raise AssertionError("there was space")
+        assert await store.get_many(["k"]) == {"k": b"v"}
+        assert await store.claim([mark("before")]) is not None
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert await store.claim([mark(f"{n} x"), mark(f"{n} y")]) is None, "nothing of the refused claim was set"
+        await store.put("k", b"w" * 500_000)
+        for n in claimed: assert await store.claim([mark(f"{n} y")]) is not None
+        print(len(claimed) > 5)
+        end()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.row("P-sqlite")
+async def test_a_file_that_may_not_grow_refuses_and_recovers_by_itself(tmp_path: Path) -> None:
+    """As on a full disk, but by the operating system itself: files of that process end at a size."""
+    with started(FULL, tmp_path / "store.sqlite") as processes:
+        assert outputs(processes) == ["True\n"]
+
+
 COUNTING = """
 async def main():
     async with opened() as store:

@@ -21,6 +21,7 @@ from . import schema
 from .faults import WHAT, is_busy, unavailable
 from .file import connect, identity
 from .settling import Settling
+from .usage import shared
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -39,16 +40,17 @@ class Database:
     """
 
     def __init__(self, path: Path, patience: float) -> None:
-        self._path, self._patience = path, patience
+        self.path, self._patience = path, patience
         self._folded = 0
 
     async def __aenter__(self) -> Self:
         with ExitStack() as opened:
-            self.connection = await self._patiently(lambda: connect(self._path), OPENING)
+            opened.enter_context(shared(self.path))
+            self.connection = await self._patiently(lambda: connect(self.path), OPENING)
             opened.callback(self.connection.close)
-            self._file = identity(self._path)
+            self._file = identity(self.path)
             await self._patiently(lambda: schema.prepare(self.connection), OPENING)
-            self.settling = await self._patiently(lambda: Settling(self._path), OPENING)
+            self.settling = await self._patiently(lambda: Settling(self.path), OPENING)
             opened.callback(self.settling.close)
             self._closing = opened.pop_all()
         return self
@@ -74,10 +76,8 @@ class Database:
     def _checked(self, work: Work[T]) -> T:
         """A file that was moved away still answers, but beside it another may have begun, that knows nothing of its marks."""
         self.settling.trust()
-        if identity(self._path) != self._file:
-            raise Unavailable(
-                what=WHAT, cause="another file has taken the place of the one that is open: start again", path=str(self._path)
-            )
+        if identity(self.path) != self._file:
+            raise Unavailable(what=WHAT, cause="another file has taken the place of the one that is open: start again", path=str(self.path))
         return work(self.connection)
 
     async def _patiently(self, attempt: Callable[[], T], patience: float) -> T:

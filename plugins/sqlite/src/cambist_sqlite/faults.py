@@ -27,6 +27,11 @@ def is_busy(error: sqlite3.Error) -> bool:
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether what is in the file is not what was written there."""
+    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def unavailable(error: sqlite3.Error) -> Unavailable:
     """The refusal that an error of SQLite becomes. Its text never holds a key or a value: SQLite is only given those as parameters."""
     return Unavailable(what=WHAT, cause=_CAUSES.get(_code(error), str(error)))

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from cambist import Unavailable
 
+from .copying import settle
 from .faults import WHAT
 
 Identity = tuple[int, int]
@@ -47,7 +48,7 @@ def open_log(path: Path) -> int:
     """A descriptor of the write-ahead log of an open file, whose name survives a power cut from now on. Raises Unavailable."""
     real = path.resolve()  # SQLite keeps it beside the file itself, not beside a symbolic link to it
     try:
-        _settle(real.parent)
+        settle(real.parent)
         return os.open(real.with_name(f"{real.name}-wal"), os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise Unavailable(what=WHAT, cause=f"its write-ahead log cannot be opened: {error.strerror}", path=str(path)) from error
@@ -77,11 +78,3 @@ def _status(path: Path) -> os.stat_result:
         return path.stat()
     except OSError as error:
         raise Unavailable(what=WHAT, cause=f"its file is gone: {error.strerror}", path=str(path)) from error
-
-
-def _settle(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from cambist import Mark, Unavailable
 
@@ -16,6 +16,9 @@ from .database import Database
 from .schema import touch
 from .settings import SqliteSettings
 from .sweep import TABLES, sweep
+
+if TYPE_CHECKING:
+    import click
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +82,11 @@ class SqliteStore:
     async def ping(self) -> None:
         """Writes: a store that can only be read is not ready. Raises Unavailable."""
         await self.database.run(touch)
+
+    def command(self) -> click.Command:
+        from .command import store  # noqa: PLC0415  # click belongs to the command line; a service does without it
+
+        return store(self.database.path)
 
     async def sweep(self) -> None:
         """Remove everything that has expired. Raises Unavailable."""
