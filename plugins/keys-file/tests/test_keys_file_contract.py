@@ -11,15 +11,7 @@ import pytest
 from cambist import KeyStore
 from cambist.testing import KeyStoreContract, MovableClock
 from cambist.testing.contracts.keystore import Opened
-from cambist_keys_file.settings import KeysFileSettings
-from cambist_keys_file.store import FileKeys
-
-KEK = "4b" * 32
-
-
-def kept(folder: Path, clock: MovableClock, algorithm: str = "ES256") -> FileKeys:
-    settings = KeysFileSettings.model_validate({"directory": folder / "keys", "kek": KEK, "algorithm": algorithm})
-    return FileKeys.opened(settings, clock)
+from cambist_keys_file.testing import kept
 
 
 class KeysFileContract(KeyStoreContract):
@@ -31,7 +23,7 @@ class KeysFileContract(KeyStoreContract):
     def opened(self, tmp_path: Path) -> Opened:
         @asynccontextmanager
         async def opened(clock: MovableClock) -> AsyncIterator[KeyStore]:
-            yield kept(tmp_path, clock, self.algorithm)
+            yield kept(tmp_path, clock, algorithm=self.algorithm)
 
         return opened
 

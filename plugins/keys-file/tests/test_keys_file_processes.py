@@ -21,26 +21,9 @@ from cambist import Rotation, Unavailable
 from cambist.testing import MovableClock
 from cambist_keys_file import key_file
 from cambist_keys_file.key_file import KeyFile
-from cambist_keys_file.settings import KeysFileSettings
-from cambist_keys_file.store import FileKeys
+from cambist_keys_file.testing import KEK, kept, kids, signer
 
 pytestmark = pytest.mark.row("P-keys-file")
-
-KEK = "e4" * 32
-
-
-def kept(folder: Path, clock: MovableClock | None = None, **changes: Any) -> FileKeys:
-    settings = KeysFileSettings.model_validate({"directory": folder / "keys", "kek": KEK, **changes})
-    return FileKeys.opened(settings, clock or MovableClock())
-
-
-async def signer(store: FileKeys, zone: str = "default") -> str:
-    return (await store.signing(zone)).kid
-
-
-async def kids(store: FileKeys, zone: str = "default") -> list[str]:
-    return [jwk["kid"] for jwk in await store.published(zone)]
-
 
 # ── in one process ──────────────────────────────────────────────────────────────────────────────────────
 

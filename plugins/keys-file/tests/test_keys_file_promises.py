@@ -5,50 +5,35 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from cambist.keys import Horizon
 from cambist.testing import MovableClock
-from cambist_keys_file.settings import KeysFileSettings
-from cambist_keys_file.store import FileKeys
+from cambist_keys_file.testing import kept, kids, signer
 
 pytestmark = pytest.mark.row("P-keys-file")
 
-KEK = "3c" * 32
-MAX_AGE, RETAIN = 300.0, 3660.0
-
-
-def kept(folder: Path, clock: MovableClock, **changes: Any) -> FileKeys:
-    shape = KeysFileSettings.model_validate({"directory": folder / "keys", "kek": KEK, **changes})
-    return FileKeys.opened(shape, clock)
-
-
-async def kids(store: FileKeys, zone: str = "default") -> list[str]:
-    return [jwk["kid"] for jwk in await store.published(zone)]
-
-
-async def signer(store: FileKeys, zone: str = "default") -> str:
-    return (await store.signing(zone)).kid
-
-
 EDGES = ("a key begins to sign", "a fetched set gets too old", "a token dies")
-STEPS = st.one_of(
+FORWARD = st.one_of(
     st.tuples(st.just("wait"), st.floats(0, 5000)),
     st.tuples(st.sampled_from(EDGES), st.sampled_from([-1.0, -0.001, 0.0, 0.001, 1.0])),
     st.tuples(st.just("rotate"), st.sampled_from([0.0, 1.0])),
-    st.tuples(st.just("back"), st.floats(0, 300)),  # twelve of them stay below RETAIN: a clock that is an hour wrong is another matter
 )
+# Twelve steps back stay below what keys are retained for: a clock that is an hour wrong is another matter.
+STEPS = FORWARD | st.tuples(st.just("back"), st.floats(0, 300))
+HORIZONS = [Horizon(max_age=1, lifetime=30), Horizon(max_age=20, lifetime=43_200), Horizon(max_age=86_400, lifetime=300)]
 
 
 class Witness:
     """A verifier that keeps what it fetched for as long as it may, and the holder of tokens that live as long as they can."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, horizon: Horizon) -> None:
         self.clock, self.elapsed = MovableClock(), 0.0
-        self.stores = [kept(folder, self.clock), kept(folder, self.clock)]
+        self.stores = [kept(folder, self.clock, horizon), kept(folder, self.clock, horizon)]
+        self.max_age, self.retain = horizon.max_age, horizon.lifetime + 60
         self.fetched: list[tuple[float, list[str]]] = []
         self.signed: list[tuple[float, str]] = []
         self.signs_from = self.clock()
@@ -61,7 +46,7 @@ class Witness:
         """How long it is to the next moment at which a promise might break."""
         if edge == EDGES[0]:
             return self.signs_from - self.clock()
-        ends = [when + MAX_AGE for when, _ in self.fetched] if edge == EDGES[1] else [when + RETAIN for when, _ in self.signed]
+        ends = [when + self.max_age for when, _ in self.fetched] if edge == EDGES[1] else [when + self.retain for when, _ in self.signed]
         return min((end - self.elapsed for end in ends if end > self.elapsed), default=0)
 
     async def step(self, what: str, amount: float) -> None:
@@ -81,21 +66,17 @@ class Witness:
         for _, kid in self.signed[-2:]:
             for when, known in self.fetched:
                 age = self.elapsed - when
-                assert age > MAX_AGE or kid in known, f"a set fetched {age} s ago does not have the key that signs"
+                assert age > self.max_age or kid in known, f"a set fetched {age} s ago does not have the key that signs"
         for _, published in self.fetched[-2:]:
             assert len(published) == len(set(published))
             for when, kid in self.signed:
                 age = self.elapsed - when
-                assert age >= RETAIN or kid in published, f"a token of {age} s ago cannot be verified"
+                assert age >= self.retain or kid in published, f"a token of {age} s ago cannot be verified"
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(STEPS, min_size=1, max_size=12))
-@example([("rotate", 0.0), (EDGES[1], -0.001), (EDGES[0], -0.001), (EDGES[0], 0.0), (EDGES[2], -0.001)])
-@example([("wait", 0.5), ("rotate", 0.0), (EDGES[0], -0.001), (EDGES[0], 0.0), ("rotate", 1.0), ("wait", 3659.0), (EDGES[2], 0.0)])
-def test_a_verifier_that_caches_for_max_age_never_meets_an_unknown_key(steps: list[tuple[str, float]]) -> None:
+def told(steps: list[tuple[str, float]], horizon: Horizon) -> None:
     async def story(folder: Path) -> None:
-        witness = Witness(folder)
+        witness = Witness(folder, horizon)
         await witness.look()
         for what, amount in steps:
             await witness.step(what, amount)
@@ -103,6 +84,23 @@ def test_a_verifier_that_caches_for_max_age_never_meets_an_unknown_key(steps: li
 
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(story(Path(folder)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(STEPS, min_size=1, max_size=12))
+@example([("rotate", 0.0), (EDGES[1], -0.001), (EDGES[0], -0.001), (EDGES[0], 0.0), (EDGES[2], -0.001)])
+@example([("wait", 0.5), ("rotate", 0.0), (EDGES[0], -0.001), (EDGES[0], 0.0), ("rotate", 1.0), ("wait", 3659.0), (EDGES[2], 0.0)])
+def test_a_verifier_that_caches_for_max_age_never_meets_an_unknown_key(steps: list[tuple[str, float]]) -> None:
+    told(steps, Horizon())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(FORWARD, min_size=1, max_size=12), st.sampled_from(HORIZONS))
+@example([("rotate", 0.0), (EDGES[1], 0.0), (EDGES[0], -0.001), (EDGES[0], 0.0), (EDGES[2], -0.001)], HORIZONS[0])
+@example([("rotate", 0.0), (EDGES[1], 0.0), (EDGES[0], -0.001), (EDGES[0], 0.0), (EDGES[2], -0.001)], HORIZONS[1])
+@example([("rotate", 0.0), (EDGES[1], 0.0), (EDGES[0], -0.001), (EDGES[0], 0.0), (EDGES[2], -0.001)], HORIZONS[2])
+def test_nor_does_it_where_other_times_are_promised(steps: list[tuple[str, float]], horizon: Horizon) -> None:
+    told(steps, horizon)
 
 
 @settings(max_examples=40, deadline=None)

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cambist import Unavailable
 from cambist.testing import MovableClock
-from cambist_keys_file.settings import KeysFileSettings
-from cambist_keys_file.store import FileKeys
+from cambist_keys_file.testing import kept, kids, signer
 from cambist_keys_file.zone_keys import MAX_PUBLISHED
 
 pytestmark = pytest.mark.row("P-keys-file")
 
-KEK = "3c" * 32
 LEAD, RETAIN = 360.0, 3660.0
-
-
-def kept(folder: Path, clock: MovableClock, **changes: Any) -> FileKeys:
-    shape = KeysFileSettings.model_validate({"directory": folder / "keys", "kek": KEK, **changes})
-    return FileKeys.opened(shape, clock)
-
-
-async def kids(store: FileKeys, zone: str = "default") -> list[str]:
-    return [jwk["kid"] for jwk in await store.published(zone)]
-
-
-async def signer(store: FileKeys, zone: str = "default") -> str:
-    return (await store.signing(zone)).kid
 
 
 async def test_a_new_key_is_published_at_once_and_signs_when_every_cache_has_it(tmp_path: Path) -> None:

@@ -4,32 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cambist import Unavailable
 from cambist.testing import MovableClock
-from cambist_keys_file.settings import KeysFileSettings
-from cambist_keys_file.store import FileKeys
+from cambist_keys_file.testing import kept, kids, signer
 
 pytestmark = pytest.mark.row("P-keys-file")
 
-KEK = "3c" * 32
 LEAD, DAY = 360.0, 86_400.0
-
-
-def kept(folder: Path, clock: MovableClock, **changes: Any) -> FileKeys:
-    shape = KeysFileSettings.model_validate({"directory": folder / "keys", "kek": KEK, **changes})
-    return FileKeys.opened(shape, clock)
-
-
-async def kids(store: FileKeys, zone: str = "default") -> list[str]:
-    return [jwk["kid"] for jwk in await store.published(zone)]
-
-
-async def signer(store: FileKeys, zone: str = "default") -> str:
-    return (await store.signing(zone)).kid
 
 
 async def test_a_schedule_rotates_a_key_of_that_age_and_only_once(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_wrapped_key_that_is_cut_does_not_open() -> None:
 
 async def test_a_sealed_file_whose_keys_do_not_open_signs_nothing(tmp_path: Path) -> None:
     file = await made(tmp_path)
-    ring, sealing = document.read(file.read_bytes(), "default", bytes.fromhex(KEK))
+    ring, sealing = document.read(file.read_bytes(), "default", [bytes.fromhex(KEK)])
     one, other = ring.keys
     file.write_bytes(document.written(replace(ring, keys=(replace(one, wrapped=other.wrapped), other)), sealing))
     assert await cause_of(unchecked(tmp_path).signing("default")) == f"key {one.kid} cannot be decrypted"

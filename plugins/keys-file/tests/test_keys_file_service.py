@@ -144,6 +144,43 @@ async def test_a_kek_comes_from_the_environment(tmp_path: Path, clock: MovableCl
         verified(await token(running, forge), await jwks(running))
 
 
+async def test_without_any_kek_the_service_stays_shut_and_says_how_to_make_one(
+    tmp_path: Path, clock: MovableClock, forge: Forge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CAMBIST_KEK", raising=False)
+    document = settings(tmp_path, forge)
+    del document["plugins"]["keys-file"]["kek"]
+    with pytest.raises(DidNotStart) as shut:
+        async with open_sts(document, clock=clock):
+            pass
+    said = "kek: required, here or as the environment variable CAMBIST_KEK; make one with: openssl rand -hex 32"
+    assert f"plugins.keys-file: {said}" in str(shut.value)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("CAMBIST_KEK", KEK)
+    async with open_sts(document, clock=clock) as running:
+        verified(await token(running, forge), await jwks(running))
+
+
+async def test_a_new_key_waits_for_as_long_as_the_key_set_may_be_kept(tmp_path: Path, clock: MovableClock, forge: Forge) -> None:
+    document = {**settings(tmp_path, forge), "jwks_max_age": 20, "zones": {"blue": {"max_ttl": 7200}}}
+    async with open_sts(document, clock=clock) as running:
+        early = await token(running, forge)
+        done = await running.sts.keys.rotate("default")
+        answer = await running.http.get("/.well-known/jwks.json")
+        assert (answer.headers["cache-control"], done.signs_from) == ("public, max-age=20, must-revalidate", clock() + 80)
+        clock.move(80 + 7260 - 1)
+        assert verified(early, await jwks(running)) != done.kid, "a token of the zone with the longest lifetime may still be alive"
+        clock.move(1)
+        assert [key["kid"] for key in (await jwks(running))["keys"]] == [done.kid]
+
+
+async def test_a_schedule_that_leaves_no_time_to_wait_keeps_the_service_shut(tmp_path: Path, clock: MovableClock, forge: Forge) -> None:
+    with pytest.raises(DidNotStart) as shut:
+        async with open_sts(settings(tmp_path, forge, rotate_every=60), clock=clock):
+            pass
+    assert "rotate_every must be at least 720: a new key waits 360 seconds before it signs" in str(shut.value)
+
+
 async def test_a_schedule_runs_beside_the_requests_and_is_in_ready(tmp_path: Path, clock: MovableClock, forge: Forge) -> None:
     async with open_sts(settings(tmp_path, forge, rotate_every=86_400), clock=clock) as running:
         await token(running, forge)

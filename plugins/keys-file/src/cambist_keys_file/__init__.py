@@ -13,7 +13,7 @@ from .store import FileKeys
 @hookimpl
 def cambist_keystores(host: Host) -> Iterator[KeyStore]:
     settings = host.settings(KeysFileSettings)
-    keys = FileKeys.opened(settings, host.clock)
+    keys = FileKeys.opened(settings, host.clock, host.horizon)
     if settings.rotate_every is not None:
         host.background("rotation", keys.rotations(settings.rotate_every))
     yield keys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -47,11 +48,15 @@ def written(ring: Ring, sealing: Sealing) -> bytes:
     return _encoded(replace(unsealed, seal=sealing.seal(_encoded(unsealed))))
 
 
-def read(raw: bytes, zone: str, kek: bytes) -> tuple[Ring, Sealing]:
-    """The ring of a zone, and what opens its keys. Raises Unreadable with a sentence, OtherKek in its kind."""
+def read(raw: bytes, zone: str, keks: Sequence[bytes]) -> tuple[Ring, Sealing]:
+    """The ring of a zone, and what opens its keys, by the first of the KEKs that fits.
+
+    Raises Unreadable with a sentence, OtherKek in its kind.
+    """
     document = _decoded(raw)
-    sealing = Sealing(kek, document.ring.salt)
-    if not hmac.compare_digest(document.check, sealing.check):
+    sealings = (Sealing(kek, document.ring.salt) for kek in keks)
+    sealing = next((found for found in sealings if hmac.compare_digest(document.check, found.check)), None)
+    if sealing is None:
         raise OtherKek("it was written under another KEK")
     if not hmac.compare_digest(document.seal, sealing.seal(_encoded(replace(document, seal=b"")))):
         raise Unreadable("it was altered: its seal does not hold")

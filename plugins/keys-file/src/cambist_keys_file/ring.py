@@ -6,7 +6,7 @@ change at the same moment. Times are seconds since 1970.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -70,6 +70,21 @@ class Ring:
     def with_only(self, key: KeptKey) -> Ring:
         """Withdraw everything else: who read one key of a file may have read them all."""
         return self._changed((key,))
+
+    def without(self, kid: str, now: float, successor: Callable[[], KeptKey]) -> Ring:
+        """Withdraw one key. If it was the one that signs, the next signs at once: verifiers may have it already; else a successor does."""
+        signing, pending = self.signing(now), self.pending(now)
+        kept = tuple(key for key in self.keys if key.kid != kid)
+        if signing.kid == kid and pending is not None:
+            kept = (*kept[:-1], replace(pending, made_at=min(pending.made_at, now), signs_from=now))
+        elif signing.kid == kid:
+            kept = (*kept, successor())
+        return self if len(kept) == len(self.keys) and kept[-1] is self.keys[-1] else self._changed(kept)
+
+    def rewrapped(self, salt: bytes, again: Callable[[KeptKey, bytes], bytes]) -> Ring:
+        """The same keys, encrypted anew from another salt."""
+        keys = tuple(key if key.wrapped is None else replace(key, wrapped=again(key, key.wrapped)) for key in self.keys)
+        return replace(self._changed(keys), salt=salt)
 
     def _changed(self, keys: tuple[KeptKey, ...]) -> Ring:
         return replace(self, generation=self.generation + 1, keys=keys)

@@ -7,11 +7,12 @@ import os
 
 import msgspec
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from cambist.kek import derived
 
 from .algorithm import PrivateKey, thumbprint
 
@@ -30,9 +31,9 @@ class Sealing:
     __slots__ = ("_aead", "_seal", "check")
 
     def __init__(self, kek: bytes, salt: bytes) -> None:
-        self._aead = AESGCM(_derived(kek, salt, "wrap", 32))
-        self._seal = _derived(kek, salt, "seal", 32)
-        self.check = _derived(kek, salt, "check", 8)
+        self._aead = AESGCM(derived(kek, salt=salt, use=f"{PURPOSE} wrap"))
+        self._seal = derived(kek, salt=salt, use=f"{PURPOSE} seal")
+        self.check = derived(kek, salt=salt, use=f"{PURPOSE} check", size=8)
         """Tells one KEK from another, and tells nothing about it."""
 
     def seal(self, document: bytes) -> bytes:
@@ -43,6 +44,10 @@ class Sealing:
         der = private.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._aead.encrypt(nonce, der, _bound_to(zone, kid, alg))
+
+    def again(self, wrapped: bytes, other: Sealing, *, zone: str, kid: str, alg: str) -> bytes:
+        """A private key that another sealing encrypted, encrypted by this one. Raises NotOpened."""
+        return self.wrap(other.unwrap(wrapped, zone=zone, kid=kid, alg=alg), zone=zone, kid=kid, alg=alg)
 
     def unwrap(self, wrapped: bytes, *, zone: str, kid: str, alg: str) -> PrivateKey:
         """Raises NotOpened."""
@@ -55,10 +60,6 @@ class Sealing:
         if not isinstance(private, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | Ed25519PrivateKey) or thumbprint(private) != kid:
             raise NotOpened(f"key {kid} is another key")
         return private
-
-
-def _derived(kek: bytes, salt: bytes, use: str, size: int) -> bytes:
-    return HKDF(hashes.SHA256(), size, salt, f"{PURPOSE} {use}".encode()).derive(kek)
 
 
 def _bound_to(zone: str, kid: str, alg: str) -> bytes:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from cambist import Rotation, SigningKey, Unavailable
 from cambist.clock import Clock
+from cambist.keys import Horizon
 
 from . import directory
-from .kek import key_material
 from .key_file import KeyFile
 from .ring import Ring
 from .settings import KeysFileSettings
+from .times import Times
 from .zone_keys import ZoneKeys
 
 if TYPE_CHECKING:
@@ -23,23 +24,27 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ROTATION_PAUSE = 60.0
-"""How often is looked whether a key is due, in seconds."""
+"""How often is looked whether a key is due, in seconds; more often when the schedule is short."""
+
+
+DEFAULT = Horizon()
 
 
 class FileKeys:
     """A `KeyStore`. Any number of processes on one machine may share a directory."""
 
-    def __init__(self, settings: KeysFileSettings, clock: Clock) -> None:
-        self.settings, self.clock = settings, clock
-        self._kek = key_material(settings.kek)
+    def __init__(self, settings: KeysFileSettings, clock: Clock, horizon: Horizon = DEFAULT) -> None:
+        """Raises Unavailable when the times do not fit together."""
+        self.settings, self.clock, self.times = settings, clock, Times.of(settings, horizon)
+        self._keks = settings.keks
         self._zones: dict[str, ZoneKeys] = {}
         self._overdue: str | None = None
 
     @classmethod
-    def opened(cls, settings: KeysFileSettings, clock: Clock) -> FileKeys:
+    def opened(cls, settings: KeysFileSettings, clock: Clock, horizon: Horizon = DEFAULT) -> FileKeys:
         """Raises Unavailable when the directory or a file in it is open to others, or was written under another KEK."""
+        keys = cls(settings, clock, horizon)
         directory.prepare(settings.directory)
-        keys = cls(settings, clock)
         for zone_id in keys.zones():
             keys._of(zone_id).check()
         return keys
@@ -49,16 +54,24 @@ class FileKeys:
         return await self._of(zone_id).signing()
 
     async def published(self, zone_id: str) -> tuple[Mapping[str, Any], ...]:
-        """The public keys of a zone, newest first: next, signing, and retired for `retain` seconds."""
+        """The public keys of a zone, newest first: next, signing, and retired as long as a token of theirs may live."""
         ring = await self._of(zone_id).ring()
-        return tuple(key.jwk() for key in reversed(ring.published(self.clock(), self.settings.retain)))
+        return tuple(key.jwk() for key in reversed(ring.published(self.clock(), self.times.retain)))
 
     async def rotate(self, zone_id: str, *, compromised: bool = False) -> Rotation:
-        """Publish a new key now; it signs in `max_age + skew` seconds. While one is waiting, that one is answered.
+        """Publish a new key now; it signs when every cache has it. While one is waiting, that one is answered.
 
         `compromised` withdraws every key of the zone, and signs with a new one at once.
         """
         return await self._of(zone_id).rotate(compromised=compromised)
+
+    async def withdraw(self, zone_id: str, kid: str) -> bool:
+        """Publish one key no more, at once; if it is the one that signs, another does. Says whether it was there."""
+        return await self._of(zone_id).withdraw(kid)
+
+    async def rewrap(self, zone_id: str) -> bool:
+        """Encrypt the file of a zone under `kek`; says whether it was under a former one."""
+        return await self._of(zone_id).rewrap()
 
     async def ring(self, zone_id: str) -> Ring:
         """All keys of a zone with their times, for those who look after them."""
@@ -79,11 +92,11 @@ class FileKeys:
 
         return keys(self)
 
-    async def rotations(self, every: float, *, pause: float = ROTATION_PAUSE) -> NoReturn:
+    async def rotations(self, every: float, *, pause: float | None = None) -> NoReturn:
         """Rotate each zone whose key has signed for `every` seconds, for ever; what fails is tried again, and seen by `ping`."""
         while True:
             await self.rotate_due(every)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(min(ROTATION_PAUSE, every / 10) if pause is None else pause)
 
     async def rotate_due(self, every: float) -> None:
         """One round of `rotations`."""
@@ -110,5 +123,5 @@ class FileKeys:
             if not directory.ZONE.fullmatch(zone_id):
                 raise Unavailable(what="the key file", cause="a zone cannot have this name")
             file = KeyFile(self.settings.directory, zone_id)
-            zone = self._zones[zone_id] = ZoneKeys(file, self.settings, self._kek, self.clock)
+            zone = self._zones[zone_id] = ZoneKeys(file, self.settings.algorithm, self.times, self._keks, self.clock)
         return zone

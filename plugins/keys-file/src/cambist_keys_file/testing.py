@@ -8,9 +8,10 @@ from typing import Any
 
 from cambist import Unavailable
 from cambist.clock import Clock
+from cambist.keys import Horizon
 
 from .settings import KeysFileSettings
-from .store import FileKeys
+from .store import DEFAULT, FileKeys
 
 KEK = "7d" * 32
 
@@ -20,9 +21,9 @@ def standing() -> float:
     return 1_800_014_400.0
 
 
-def kept(folder: Path, clock: Clock = standing, **changes: Any) -> FileKeys:
+def kept(folder: Path, clock: Clock = standing, horizon: Horizon = DEFAULT, **changes: Any) -> FileKeys:
     """A store that is open. Raises Unavailable where it cannot be."""
-    return FileKeys.opened(_settings(folder, **changes), clock)
+    return FileKeys.opened(_settings(folder, **changes), clock, horizon)
 
 
 def unchecked(folder: Path) -> FileKeys:
@@ -37,6 +38,11 @@ def _settings(folder: Path, **changes: Any) -> KeysFileSettings:
 async def signer(store: FileKeys, zone: str = "default") -> str:
     """The kid of the key that signs."""
     return (await store.signing(zone)).kid
+
+
+async def kids(store: FileKeys, zone: str = "default") -> list[str]:
+    """The kids of the published keys, newest first."""
+    return [jwk["kid"] for jwk in await store.published(zone)]
 
 
 async def made(folder: Path) -> Path:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from cambist import Rotation, Unavailable
 from cambist.clock import Clock
 
 from . import document
-from .algorithm import ALGORITHMS, public_jwk, thumbprint
+from .algorithm import ALGORITHMS, AlgorithmName, public_jwk, thumbprint
 from .file_key import FileKey
 from .key_file import KeyFile
 from .ring import KeptKey, Ring
 from .sealing import SALT_BYTES, NotOpened, Sealing
-from .settings import KeysFileSettings
+from .times import Times
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +37,14 @@ class Seen:
 
 
 Change = Callable[[Ring, Sealing, float], Ring]
-"""What is to become of a ring at a time; the same ring when nothing is."""
+"""What is to become of a ring at a time; the same ring when nothing is. Raises Unavailable."""
 
 
 class ZoneKeys:
     """Every method raises Unavailable when the file cannot be used; a file that cannot be used is never replaced."""
 
-    def __init__(self, file: KeyFile, settings: KeysFileSettings, kek: bytes, clock: Clock) -> None:
-        self._file, self._settings, self._kek, self._clock = file, settings, kek, clock
+    def __init__(self, file: KeyFile, making: AlgorithmName, times: Times, keks: Sequence[bytes], clock: Clock) -> None:
+        self._file, self._making, self._times, self._keks, self._clock = file, making, times, keks, clock
         self._seen: Seen | None = None
         self._looked = 0.0
         self._opened: dict[str, FileKey] = {}
@@ -57,8 +57,7 @@ class ZoneKeys:
         async with self._changing:  # of many requests that find no key, one makes it
             if (seen := self._look()) is not None:
                 return seen.ring
-            after, _ = await self._apply(self._first)
-            return after
+            return (await self._apply(self._first))[1]
 
     async def signing(self) -> FileKey:
         ring = await self.ring()
@@ -74,11 +73,24 @@ class ZoneKeys:
             return False
         return (await self._rotated(lambda ring, sealing, now: self._next_when_due(ring, sealing, now, every))).rotated
 
+    async def withdraw(self, kid: str) -> bool:
+        """Publish one key no more; says whether it was there."""
+        async with self._changing:
+            before, after = await self._apply(lambda ring, sealing, now: self._without(ring, sealing, now, kid))
+        return after is not before
+
+    async def rewrap(self) -> bool:
+        """Encrypt the file anew under the first of the KEKs; False: it is."""
+        async with self._changing:
+            before, after = await asyncio.to_thread(self._rewrapped)
+            self._keep(after)
+        return after is not before
+
     def check(self) -> None:
         """Raises Unavailable when the file is open to others or another KEK's; one that is altered refuses by itself, later."""
         try:
             if (raw := self._file.read()) is not None:
-                document.read(raw, self._file.zone, self._kek)
+                document.read(raw, self._file.zone, self._keks)
         except document.OtherKek as error:
             raise Unavailable(what=self._file.what, cause=str(error)) from error
         except document.Unreadable as error:
@@ -104,7 +116,7 @@ class ZoneKeys:
                 raise Unavailable(what=self._file.what, cause="the file is gone; put it back, or restart to begin with a new key")
             return None
         try:
-            ring, sealing = document.read(raw, self._file.zone, self._kek)
+            ring, sealing = document.read(raw, self._file.zone, self._keks)
         except document.Unreadable as error:
             raise Unavailable(what=self._file.what, cause=str(error)) from error
         # Every change has a higher generation. An older state could bring back a key that was withdrawn.
@@ -132,29 +144,46 @@ class ZoneKeys:
 
     async def _rotated(self, change: Change) -> Rotation:
         async with self._changing:
-            ring, rotated = await self._apply(change)
-        return Rotation(rotated=rotated, kid=ring.keys[-1].kid, signs_from=ring.keys[-1].signs_from)
+            before, after = await self._apply(change)
+        last = after.keys[-1]
+        return Rotation(rotated=last.kid not in {key.kid for key in before.keys}, kid=last.kid, signs_from=last.signs_from)
 
-    async def _apply(self, change: Change) -> tuple[Ring, bool]:
-        """The ring after a change, and whether that made a key. Waiting for lock and disk is for a thread."""
-        seen, made = await asyncio.to_thread(self._applied, change)
-        self._keep(seen)
-        return seen.ring, made
+    async def _apply(self, change: Change) -> tuple[Ring, Ring]:
+        """The ring before a change and after it. Waiting for lock and disk is for a thread."""
+        before, after = await asyncio.to_thread(self._applied, change)
+        self._keep(after)
+        return before.ring, after.ring
 
-    def _applied(self, change: Change) -> tuple[Seen, bool]:
+    def _applied(self, change: Change) -> tuple[Seen, Seen]:
         with self._file.locked():
-            found = self._read(self._seen)
-            before = found or self._blank()
+            before = self._read(self._seen) or self._blank()
             ring = change(before.ring, before.sealing, self._clock())
-            if ring is before.ring:
-                return before, False
-            after = Seen(document.written(ring, before.sealing), ring, before.sealing)
-            self._file.replace(after.raw)
-        return after, ring.keys[-1].kid not in {key.kid for key in before.ring.keys}
+            return before, before if ring is before.ring else self._written(ring, before.sealing)
+
+    def _rewrapped(self) -> tuple[Seen, Seen]:
+        with self._file.locked():
+            if (before := self._read(self._seen)) is None:
+                raise Unavailable(what=self._file.what, cause="there is none")
+            if before.sealing.check == Sealing(self._keks[0], before.ring.salt).check:
+                return before, before
+            sealing = Sealing(self._keks[0], salt := os.urandom(SALT_BYTES))
+
+            def again(key: KeptKey, wrapped: bytes) -> bytes:
+                return sealing.again(wrapped, before.sealing, zone=self._file.zone, kid=key.kid, alg=key.alg)
+
+            try:
+                return before, self._written(before.ring.rewrapped(salt, again), sealing)
+            except NotOpened as error:
+                raise Unavailable(what=self._file.what, cause=str(error)) from error
+
+    def _written(self, ring: Ring, sealing: Sealing) -> Seen:
+        after = Seen(document.written(ring, sealing), ring, sealing)
+        self._file.replace(after.raw)
+        return after
 
     def _blank(self) -> Seen:
         salt = os.urandom(SALT_BYTES)
-        return Seen(b"", Ring(zone=self._file.zone, generation=0, salt=salt, keys=()), Sealing(self._kek, salt))
+        return Seen(b"", Ring(zone=self._file.zone, generation=0, salt=salt, keys=()), Sealing(self._keks[0], salt))
 
     def _first(self, ring: Ring, sealing: Sealing, now: float) -> Ring:
         return ring if ring.keys else self._only(ring, sealing, now)
@@ -163,23 +192,26 @@ class ZoneKeys:
         return ring.with_only(self._made(sealing, now, signs_from=now))
 
     def _next(self, ring: Ring, sealing: Sealing, now: float) -> Ring:
-        ring, signs_from = self._first(ring, sealing, now), now + self._settings.lead
+        ring, signs_from = self._first(ring, sealing, now), now + self._times.lead
         if (pending := ring.pending(now)) is not None:
             # The clock stepped back: counted from a time that is still to come, the key would wait for years.
             return ring.with_pending_anew(now, signs_from) if pending.made_at > now else ring
-        if len(ring.published(now, self._settings.retain)) >= MAX_PUBLISHED:
+        if len(ring.published(now, self._times.retain)) >= MAX_PUBLISHED:
             raise Unavailable(what=self._file.what, cause=f"{MAX_PUBLISHED} keys are published; rotate when the oldest have gone")
-        return ring.with_next(self._made(sealing, now, signs_from=signs_from), now, self._settings.retain)
+        return ring.with_next(self._made(sealing, now, signs_from=signs_from), now, self._times.retain)
 
     def _next_when_due(self, ring: Ring, sealing: Sealing, now: float, every: float) -> Ring:
         return self._next(ring, sealing, now) if self._is_due(ring, every, now) else ring
+
+    def _without(self, ring: Ring, sealing: Sealing, now: float, kid: str) -> Ring:
+        return ring.without(kid, now, lambda: self._made(sealing, now, signs_from=now)) if ring.keys else ring
 
     @staticmethod
     def _is_due(ring: Ring, every: float, now: float) -> bool:
         return ring.pending(now) is None and now - ring.signing(now).signs_from >= every
 
     def _made(self, sealing: Sealing, now: float, *, signs_from: float) -> KeptKey:
-        alg = self._settings.algorithm
+        alg = self._making
         private = ALGORITHMS[alg].make()
         kid = thumbprint(private)
         wrapped = sealing.wrap(private, zone=self._file.zone, kid=kid, alg=alg)
