@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from . import keycloak as keycloaks
 from . import oidc
+from .keycloak import Keycloak
 from .oidc import OidcProvider, OidcProviderMock
 from .parts import program
 
@@ -36,3 +38,10 @@ def oidc_provider_mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oid
     """PyPI's oidc-provider-mock, running: `issuer`, and `id_token(audience, subject, **claims)`."""
     with oidc.oidc_provider_mock(tmp_path_factory.mktemp("oidc-provider-mock") / "log") as provider:
         yield provider
+
+
+@pytest.fixture(scope="session")
+def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
+    """Keycloak, running, which takes long: its tests are one xdist_group("keycloak"), so that it is started once."""
+    with keycloaks.keycloak(tmp_path_factory.mktemp("keycloak") / "log") as running:
+        yield running

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+from joserfc.jwk import ECKey
 
 from .parts import npm_package, program
 from .running import free_port, running
@@ -24,9 +26,21 @@ class OidcProvider:
     """A running oidc-provider of npm. Its access tokens are RFC 9068 JWTs, signed RS256, with `sub` and `client_id` CLIENT."""
 
     issuer: str
+    key: str = field(repr=False)
+    """The private key of its client `by-key`."""
+
+    @property
+    def introspection(self) -> str:
+        return f"{self.issuer}/token/introspection"
+
+    def revoke(self, token: str) -> None:
+        httpx.post(f"{self.issuer}/token/revocation", data={"token": token}, auth=(CLIENT, SECRET), trust_env=False).raise_for_status()
 
     def token(self, resource: str, scope: str = "") -> str:
-        """An access token, by client credentials, whose audience is `resource` (an absolute URI) and whose scope is the one asked for."""
+        """An access token, by client credentials, whose audience is `resource` (an absolute URI) and whose scope is the one asked for.
+
+        It is opaque where the resource has the query `opaque`, and a JWT elsewhere.
+        """
         form = {"grant_type": "client_credentials", "resource": resource, "scope": scope}
         answer = httpx.post(f"{self.issuer}/token", data=form, auth=(CLIENT, SECRET), trust_env=False)
         answer.raise_for_status()
@@ -38,9 +52,10 @@ def oidc_provider(log: Path) -> Iterator[OidcProvider]:
     """Start npm's oidc-provider. Skips or fails the test where it or node is absent."""
     package, node, port = npm_package("oidc-provider"), program("node"), free_port()
     issuer = f"http://127.0.0.1:{port}"
-    command = [node, SCRIPT, package, str(port), CLIENT, SECRET]
+    key = ECKey.generate_key("P-256", {"kid": "k1", "alg": "ES256", "use": "sig"})
+    command = [node, SCRIPT, package, str(port), CLIENT, SECRET, json.dumps(key.as_dict(private=False))]
     with running(command, f"{issuer}/.well-known/openid-configuration", log):
-        yield OidcProvider(issuer)
+        yield OidcProvider(issuer, json.dumps(key.as_dict(private=True)))
 
 
 @dataclass(frozen=True)

@@ -31,21 +31,23 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: Iterable[object], url: str, log: Path, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """The program, from when `url` answers 200 until the block ends. Raises DidNotAnswer."""
+def running(
+    command: Iterable[object], url: str, log: Path, env: Mapping[str, str] | None = None, *, patience: float = START
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The program, from when `url` answers 200 until the block ends. Raises DidNotAnswer after `patience` seconds."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, **(env or {})}
         )
     try:
-        _wait(process, url, log)
+        _wait(process, url, log, patience)
         yield process
     finally:
         _end(process)
 
 
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + START
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path, patience: float) -> None:
+    deadline = time.monotonic() + patience
     while not _answers(url):
         if process.poll() is not None or time.monotonic() > deadline:
             end = log.read_text("utf-8", "replace")[-2000:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from .running import free_port, running
 CAMBIST = (sys.executable, "-m", "cambist_hostapp")
 SETTINGS = """
 issuer = "{url}"
-authenticates = ["{jwt}"]
+authenticates = {types}
 [listen]
 host = "127.0.0.1"
 port = {port}
@@ -33,7 +33,8 @@ kek = "{kek}"
 [plugins.sqlite]
 path = "{folder}/cambist.sqlite"
 [plugins.audit-log]
-path = "{folder}/decisions.jsonl"
+directory = "{folder}/audit"
+kek = "{kek}"
 """
 
 
@@ -61,10 +62,10 @@ def address() -> str:
 
 
 @contextmanager
-def served(folder: Path, url: str, toml: str, grants: Mapping[str, Any]) -> Iterator[Served]:
+def served(folder: Path, url: str, toml: str, grants: Mapping[str, Any], *, authenticates: Sequence[str] = (JWT,)) -> Iterator[Served]:
     """Serve the embedded defaults, with `toml` added to the settings and `grants` as the policy's data, until the block ends."""
     port = httpx.URL(url).port
-    settings = SETTINGS.format(url=url, port=port, folder=folder, kek="4b" * 32, jwt=JWT)
+    settings = SETTINGS.format(url=url, port=port, folder=folder, kek="4b" * 32, types=json.dumps(authenticates))
     (folder / "cambist.toml").write_text(settings + toml, "utf-8")
     (folder / "grants.json").write_text(json.dumps(grants), "utf-8")
     command = [*CAMBIST, "-c", folder / "cambist.toml", "serve"]

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ OPA = "1.22.2"
 GO = (1, 21)
 """The first Go that fetches by itself the newer one that a module asks for; this OPA asks for 1.26."""
 NODE = (20,)
+KEYCLOAK = "26.7.3"
+JAVA = (17,)
 APT = Lock()
 
 Version = tuple[int, ...]
@@ -77,7 +80,23 @@ def curl(folder: Path) -> str:
     return f"{_dotted(version)}  {found}"
 
 
-PARTS: Mapping[str, Callable[[Path], str]] = {"opa": opa, "oidc-provider": npm_packages, "curl": curl}
+def keycloak(folder: Path) -> str:
+    """Keycloak is in Maven's repository. Its own build, half a minute, is done here once, so that no start has to."""
+    target = folder / f"keycloak-{KEYCLOAK}"
+    if not target.exists():
+        maven, _ = program("mvn", package="maven")
+        program("java", package="default-jre-headless", least=JAVA)
+        with staged(folder) as stage:
+            artifact = f"org.keycloak:keycloak-quarkus-dist:{KEYCLOAK}:zip"
+            ran([maven, "-B", "-q", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={stage}"], cwd=stage)
+            with zipfile.ZipFile(stage / f"keycloak-quarkus-dist-{KEYCLOAK}.zip") as archive:
+                archive.extractall(stage)
+            ran(["sh", stage / target.name / "bin" / "kc.sh", "build", "--db=dev-mem"])
+            (stage / target.name).rename(target)
+    return f"{KEYCLOAK}  {target}"
+
+
+PARTS: Mapping[str, Callable[[Path], str]] = {"opa": opa, "oidc-provider": npm_packages, "curl": curl, "keycloak": keycloak}
 
 
 # ── how they come ───────────────────────────────────────────────────────────────────────────────────────

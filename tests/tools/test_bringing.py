@@ -36,6 +36,14 @@ case "$1" in
     echo '{"version": "9.13.3"}' > node_modules/oidc-provider/package.json ;;
 esac"""
 BROKEN_NPM = 'test "$1" = --version && echo 10.8.2 || exit 7'
+JAVA = "echo openjdk 17.0.15 2025-04-15"
+MVN = r"""
+test "$1" = --version && { echo Apache Maven 3.8.7; exit; }
+for word in "$@"; do case "$word" in -DoutputDirectory=*) to="${word#*=}";; esac; done
+python3 -c 'import sys, zipfile
+with zipfile.ZipFile(sys.argv[1] + "/keycloak-quarkus-dist-26.7.3.zip", "w") as archive:
+    archive.writestr("keycloak-26.7.3/bin/kc.sh", "echo built with $2 > $(dirname $0)/built")
+' "$to" """
 APT_GET = """echo "$@" >> "$HOME/asked" """
 APT_CACHE = "printf 'golang-go:\\n  Installed: (none)\\n  Candidate: 2:1.19~1\\n'"
 
@@ -97,6 +105,14 @@ def test_the_npm_packages_are_installed_once_and_again_when_the_lock_changes(bri
     assert not (folder / "npm" / "stale").exists()
 
 
+def test_keycloak_is_unpacked_and_built_once(bring: Bring, folder: Path) -> None:
+    home = folder / "keycloak-26.7.3"
+    assert bring(mvn=MVN, java=JAVA, sh="exec /bin/sh $@")["keycloak"].startswith(f"26.7.3  {home}")
+    assert (home / "bin" / "built").read_text() == "built with --db=dev-mem\n"
+    assert [path for path in folder.iterdir() if path != home] == [], "the archive is not kept"
+    assert bring()["keycloak"].startswith("26.7.3"), "without Maven and Java, what is there already is enough"
+
+
 @pytest.mark.parametrize(
     ("programs", "part", "said"),
     [
@@ -108,6 +124,10 @@ def test_the_npm_packages_are_installed_once_and_again_when_the_lock_changes(bri
         ({"node": "echo v18.20.4", "npm": NPM}, "oidc-provider", "absent: needs node 20 or newer, "),
         ({"npm": BROKEN_NPM, "node": NODE}, "oidc-provider", "failed with 7: it said nothing"),
         ({}, "curl", "absent: needs curl, which is not on PATH"),
+        ({}, "keycloak", "absent: needs mvn, which is not on PATH"),
+        ({"mvn": MVN}, "keycloak", "absent: needs java, which is not on PATH"),
+        ({"mvn": MVN, "java": "echo openjdk 11.0.2"}, "keycloak", "absent: needs java 17 or newer, "),
+        ({"mvn": "test $1 = --version && echo 3.8.7", "java": JAVA}, "keycloak", "failed with 1: it said nothing"),
     ],
 )
 def test_what_cannot_be_had_is_said_and_leaves_nothing_half_done(

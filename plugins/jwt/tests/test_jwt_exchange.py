@@ -206,7 +206,7 @@ FAULTS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("algorithm_refused", {"alg": "none"}, {}),
     ("algorithm_refused", {"alg": "HS256"}, {}),
     ("key_unknown", {"kid": "k2"}, {}),
-    ("credential_rejected", {"typ": "dpop+jwt"}, {}),
+    ("token_kind_mismatch", {"typ": "dpop+jwt"}, {}),
     ("credential_malformed", {"crit": ["x"]}, {}),
     ("issuer_not_trusted", {}, {"iss": "https://evil.example"}),
     ("issuer_not_trusted", {}, {"iss": f"{A}/"}),

@@ -32,6 +32,7 @@ from cambist.errors import (
     IdentifierTooLong,
     IssuerNotTrusted,
     KeyUnknown,
+    KindMismatch,
     PossessionMissing,
     Refusal,
     Unclaimed,
@@ -98,8 +99,12 @@ def test_it_takes_jwts_of_the_issuers_that_are_listed(bench: Bench) -> None:
 
 
 async def test_by_itself_too_it_refuses_a_token_of_nobody(bench: Bench) -> None:
-    for token in (bench.a.jwt(iss=ABSENT), bench.a.jwt(iss="https://c.example"), "not a jwt"):
-        with pytest.raises(CredentialMalformed, match="names its issuer"):
+    for token, refusal in (
+        (bench.a.jwt(iss=ABSENT), CredentialMalformed),
+        (bench.a.jwt(iss="https://c.example"), IssuerNotTrusted),
+        ("not a jwt", CredentialMalformed),
+    ):
+        with pytest.raises(refusal):
             await bench.plugin.validate(Credential(token=token, token_type=JWT, role=Role.SUBJECT))
 
 
@@ -116,8 +121,8 @@ async def test_a_key_of_one_issuer_proves_nothing_of_another_not_even_by_an_equa
         ({"alg": "HS256"}, {}, AlgorithmRefused),
         ({"alg": "ES384"}, {}, AlgorithmRefused),
         ({"kid": "k2"}, {}, KeyUnknown),
-        ({"typ": "dpop+jwt"}, {}, Rejected),
-        ({"typ": "wit+jwt"}, {}, Rejected),
+        ({"typ": "dpop+jwt"}, {}, KindMismatch),
+        ({"typ": "wit+jwt"}, {}, KindMismatch),
         ({"crit": ["exp"]}, {}, CredentialMalformed),
         ({"b64": False}, {}, CredentialMalformed),
         ({"zip": "DEF"}, {}, CredentialMalformed),
@@ -149,8 +154,8 @@ async def test_a_key_of_one_issuer_proves_nothing_of_another_not_even_by_an_equa
         ({}, {"act": {"sub": "b"}}, Rejected),
         ({}, {"may_act": {"sub": "b", "email": "c"}}, Rejected),
         ({}, {"scope": ["read"]}, CredentialMalformed),
-        ({}, {"events": {}}, Rejected),
-        ({}, {"htm": "POST", "htu": "https://a.example"}, Rejected),
+        ({}, {"events": {}}, KindMismatch),
+        ({}, {"htm": "POST", "htu": "https://a.example"}, KindMismatch),
         ({}, {"filling": "x" * 16_384}, CredentialTooLarge),
     ],
 )
@@ -197,7 +202,7 @@ async def test_leeway_lifetime_and_types_are_the_issuers_own(http: Egress) -> No
     now = int(bench.clock())
     good = {"exp": now + 60}
     assert (await bench.prove(bench.a.jwt({"typ": "at+jwt"}, **good))).expires_at == now + 60
-    assert type(await bench.refused(bench.a.jwt({"typ": "JWT"}, **good))) is Rejected
+    assert type(await bench.refused(bench.a.jwt({"typ": "JWT"}, **good))) is KindMismatch
     assert type(await bench.refused(bench.a.jwt({"typ": "at+jwt"}, iat=now, exp=now + 61))) is Rejected
     assert type(await bench.refused(bench.a.jwt({"typ": "at+jwt"}, iat=now + 6, exp=now + 60))) is NotYetValid
     assert (await bench.prove(bench.b.jwt(iat=now + 60))).expires_at == now + 600  # the other issuer has the usual bounds
