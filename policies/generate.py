@@ -10,13 +10,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from cambist.policy import _AnswerDocument
+from cambist.policy import AnswerDocument
 from cambist.question import VERSION, Question
 
 HERE = Path(__file__).resolve().parent
 SHAPES = {
     "input.schema.json": (Question, f"What a policy is asked, version {VERSION}"),
-    "answer.schema.json": (_AnswerDocument, "What a policy answers"),
+    "answer.schema.json": (AnswerDocument, "What a policy answers"),
 }
 
 

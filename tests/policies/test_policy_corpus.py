@@ -10,9 +10,11 @@ from typing import Any
 
 import jsonschema
 import pytest
+from habits.opa import OpaServer, opa_server
 from pydantic import TypeAdapter
 
-from cambist.policy import Deny, Permit, answer
+from cambist.egress import Egress, EgressSettings
+from cambist.policy import Answer, Deny, Permit, answer
 from cambist.question import Question
 
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -44,6 +46,23 @@ def _engine() -> Iterator[object]:
         yield compiled(read(POLICIES / "bundle.tar.gz", None).wasm)
 
 
+@pytest.fixture(scope="module")
+def opa_with_rules(opa: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpaServer]:
+    """An OPA server with the sources; each case brings its data."""
+    with opa_server(opa, tmp_path_factory.mktemp("opa") / "log", *SOURCES, POLICIES / "data.json") as server:
+        yield server
+
+
+async def by_rest(server: OpaServer, question: dict[str, Any], data: Path) -> Answer:
+    """What an OPA server answers, through the plugin."""
+    from cambist_opa_rest.policy import OpaRestPolicy
+    from cambist_opa_rest.settings import OpaRestSettings
+
+    server.put("cambist/zones", json.loads(data.read_text("utf-8"))["cambist"]["zones"])
+    async with Egress(EgressSettings()) as http:
+        return await OpaRestPolicy(OpaRestSettings(url=server.url, deadline=5), http).asked(json.dumps(question).encode())
+
+
 def by_wasm(question: dict[str, Any], data: Path) -> Any:
     """What the committed bundle answers, through the plugin's engine."""
     from cambist_opa_wasm.calls import fastest
@@ -73,11 +92,13 @@ def by_opa(opa: Path, question: dict[str, Any], data: Path) -> Any:
 
 @every_case
 @pytest.mark.row("P-opa-wasm", real="opa")
+@pytest.mark.row("P-opa-rest", real="opa")
 @pytest.mark.row("J-policy", real="opa")
 @pytest.mark.usefixtures("_engine")
-def test_opa_and_the_compiled_bundle_answer_alike(case: tuple[dict[str, Any], Path], opa: Path) -> None:
+async def test_opa_and_both_backends_answer_alike(case: tuple[dict[str, Any], Path], opa: Path, opa_with_rules: OpaServer) -> None:
     found, data = case
     assert by_opa(opa, found["input"], data) == by_wasm(found["input"], data) == found["answer"]
+    assert await by_rest(opa_with_rules, found["input"], data) == answer(found["answer"])
 
 
 @every_case

@@ -12,11 +12,11 @@ import pytest
 
 from cambist import Permit, Unavailable
 from cambist.policy import PolicyUnclear
+from cambist.question import probe
 from cambist_opa_wasm.calls import Layer, PublicCall, RawCall
 from cambist_opa_wasm.instance import Bounds, Instance
 from cambist_opa_wasm.loaded import LoadedRules
 from cambist_opa_wasm.memory import MAX_TEXT
-from cambist_opa_wasm.question import probe
 from cambist_opa_wasm.rules import read
 from cambist_opa_wasm.runtime import runtime
 from cambist_opa_wasm.testing import ALLOW, ANSWER, ENTRYPOINT, wasm
@@ -61,7 +61,9 @@ async def refused(rules: LoadedRules) -> str:
 
 
 async def test_sound_rules_permit(tmp_path: Path, layer: Layer) -> None:
-    assert await loaded(tmp_path, layer).decide(BAD) == Permit(claims=ALLOW["claims"])
+    rules = loaded(tmp_path, layer)
+    answer = await rules.decide(BAD)
+    assert (answer, answer.revision) == (Permit(claims=ALLOW["claims"]), rules.rules.revision)
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from cambist import Answer, Deny, Permit, Unavailable
 from cambist.policy import answer
+from cambist.question import probe
 from cambist_opa_wasm.broken import Broken
 from cambist_opa_wasm.calls import PublicCall, RawCall, fastest
 from cambist_opa_wasm.instance import Bounds, Instance
 from cambist_opa_wasm.loaded import LoadedRules
 from cambist_opa_wasm.module import compiled
-from cambist_opa_wasm.question import probe
 from cambist_opa_wasm.result import answered
 from cambist_opa_wasm.rules import read
 from cambist_opa_wasm.runtime import runtime

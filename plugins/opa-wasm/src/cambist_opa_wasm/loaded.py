@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from cambist import Answer, Unavailable
+from cambist.question import probe
 
 from .broken import Broken
 from .calls import Layer, fastest
 from .instance import Bounds, Instance
 from .module import compiled
-from .question import probe
 from .result import answered
 from .rules import Rules
 
@@ -33,7 +33,7 @@ class LoadedRules:
         """Raises Unavailable; the next question finds a fresh instance then."""
         instance = self._instance or await self._renewed()
         try:
-            return answered(instance.evaluate(question))
+            return answered(instance.evaluate(question), self.rules.revision)
         finally:
             if instance.spoilt and self._instance is instance:
                 self._instance = None

@@ -15,7 +15,6 @@ from cambist import Answer, PolicyInput, Unavailable, ZoneHost
 from .broken import Broken
 from .instance import Bounds
 from .loaded import LoadedRules
-from .question import encoded
 from .rules import Rules, read
 from .runtime import runtime
 from .settings import OpaWasmSettings
@@ -47,7 +46,7 @@ class OpaWasmPolicy:
     async def decide(self, question: PolicyInput) -> Answer:
         if self._loaded is None:
             raise Unavailable(what="the policy", cause="it is not open")
-        return await self._loaded.decide(encoded(question))
+        return await self._loaded.decide(question.encoded())
 
     async def ping(self) -> None:
         """Raises Unavailable when it is not open, and when the rules on disk are not those at work."""

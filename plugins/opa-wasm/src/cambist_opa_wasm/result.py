@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from cambist import Answer
-from cambist.policy import PolicyUnclear, answer
-from cambist.strictjson import NotStrict, loads
+from cambist.policy import answer, read, unclear
 
 
-def answered(text: bytes) -> Answer:
+def answered(text: bytes, revision: str | None = None) -> Answer:
     """The answer in `[{"result": …}]`. Raises PolicyUnclear for anything else, undefined included."""
-    try:
-        results = loads(text)
-    except NotStrict as error:
-        raise _unclear(f"not strict JSON: {error}") from error
+    results = read(text)
     if not isinstance(results, list):
-        raise _unclear("not a list of results")
+        raise unclear("not a list of results")
     if not results:
-        raise _unclear("undefined: no rule answers this question; give the entry point a default")
+        raise unclear("undefined: no rule answers this question; give the entry point a default")
     if len(results) > 1:
-        raise _unclear(f"{len(results)} results, and one is needed")
+        raise unclear(f"{len(results)} results, and one is needed")
     if not isinstance(results[0], dict) or results[0].keys() != {"result"}:
-        raise _unclear("the result is not {result: …}")
-    return answer(results[0]["result"])
-
-
-def _unclear(cause: str) -> PolicyUnclear:
-    return PolicyUnclear(what="the policy's answer", cause=cause)
+        raise unclear("the result is not {result: …}")
+    return answer(results[0]["result"], revision)
