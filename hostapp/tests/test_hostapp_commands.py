@@ -123,7 +123,7 @@ def test_explain_needs_a_ledger(config: str) -> None:
 
 def test_explain_says_when_the_ledger_does_not_have_it(tmp_path: Path) -> None:
     path = tmp_path / "cambist.toml"
-    path.write_text(f'issuer = "{ISSUER}"\n[plugins.opa-wasm]\n[plugins.audit-log]\npath = "{tmp_path}/decisions.jsonl"\n')
+    path.write_text(f'issuer = "{ISSUER}"\n[plugins.opa-wasm]\n[plugins.audit-log]\ndirectory = "{tmp_path}/audit"\nkek = "{"4b" * 32}"\n')
     found = run("-c", str(path), "explain", "abc")
     assert (found.exit_code, "no decision abc" in found.output) == (1, True)
 

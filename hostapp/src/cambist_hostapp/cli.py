@@ -13,6 +13,7 @@ from .exchange import exchange, inspect_token
 from .explain import explain
 from .new import plugin
 from .policy import policy
+from .revoke import revoke, trust
 from .secret import hash_client_secret
 from .serve import check, serve
 from .show import plugins, settings
@@ -38,5 +39,5 @@ def main(config: Path | None, zone: str) -> None:
     """Exchange any workload credential for one short-lived, narrow, attributable token."""
 
 
-for command in (dev, serve, check, exchange, inspect_token, explain, plugin, plugins, settings, policy, hash_client_secret):
+for command in (dev, serve, check, exchange, inspect_token, explain, plugin, plugins, settings, policy, revoke, trust, hash_client_secret):
     main.add_command(command)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from cambist import Settings
 from cambist.settings import load
@@ -22,6 +23,12 @@ def path_of(ctx: click.Context) -> Path:
 
 def zone_of(ctx: click.Context) -> str:
     return str(ctx.find_root().params["zone"])
+
+
+def zone_named(ctx: click.Context) -> str | None:
+    """The zone of the command line; None where nobody named one."""
+    root = ctx.find_root()
+    return None if root.get_parameter_source("zone") is ParameterSource.DEFAULT else zone_of(ctx)
 
 
 def settings_of(ctx: click.Context) -> Settings:

@@ -16,21 +16,21 @@ from typing import Any
 import click
 import httpx
 import msgspec
-from hypercorn.config import Config
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from cambist import DidNotStart, Settings, Sts
 from cambist.hooks import CanFind
-from cambist.settings import load
+from cambist.settings import Listen, load
 from cambist.token_type import JWT
 from cambist.web.metrics import Metrics
 from cambist.zone import TOKEN_EXCHANGE
 
 from . import logs, story, tree
 from .issuer import SUBJECT, DevelopmentIssuer
-from .listeners import listen_until, opened, serving
+from .listeners import Listener, addresses, mounted, opened, serve_on
 from .output import starting
+from .sockets import holding
 
 TARGET = "https://api.target.example.com"
 """The target of the published page's example."""
@@ -109,29 +109,31 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
 
 async def _play(stage: Stage, once: bool) -> None:
     metrics, stopped = Metrics(), asyncio.Event()
-    async with Sts(stage.settings, observers=(metrics,)) as sts, _issuing(stage), asyncio.TaskGroup() as group:
-        await opened(sts)
-        group.create_task(listen_until(sts, metrics, stopped))
-        await _answering(f"{stage.url}/health")
-        await _show(stage, sts)
-        if once:
-            stopped.set()
-        else:
-            click.echo(_invitation(stage))
+    with holding(addresses(stage.settings.service.listen)) as sockets:
+        async with Sts(stage.settings, observers=(metrics,)) as sts, _issuing(stage), asyncio.TaskGroup() as group:
+            await opened(sts)
+            group.create_task(serve_on(mounted(sts, metrics), sockets.of(0, 1), stage.settings.service.listen, stopped))
+            await _answering(f"{stage.url}/health")
+            await _show(stage, sts)
+            if once:
+                stopped.set()
+            else:
+                click.echo(_invitation(stage))
 
 
 @asynccontextmanager
 async def _issuing(stage: Stage) -> AsyncIterator[None]:
     """The development issuer, served on its own port for as long as the service is."""
-    config, ended = Config(), asyncio.Event()
-    config.bind, config.accesslog, config.errorlog = [f"127.0.0.1:{stage.issuer_port}"], None, None
-    task = asyncio.create_task(serving(stage.issuer.app(), config, ended.wait))
-    try:
-        await _answering(f"{stage.issuer.url}/jwks.json", task)
-        yield
-    finally:
-        ended.set()
-        await task
+    ended, address = asyncio.Event(), ("127.0.0.1", stage.issuer_port)
+    with holding([address]) as sockets:
+        issuer, listen = Listener(stage.issuer_port, tls=False), Listen(host=address[0])
+        task = asyncio.create_task(serve_on({issuer: stage.issuer.app()}, sockets.of(0, 1), listen, ended))
+        try:
+            await _answering(f"{stage.issuer.url}/jwks.json", task)
+            yield
+        finally:
+            ended.set()
+            await task
 
 
 async def _answering(url: str, server: asyncio.Task[None] | None = None) -> None:

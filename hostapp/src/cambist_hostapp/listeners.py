@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import signal
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from ssl import CERT_REQUIRED
-
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
-from quart import Quart
+from importlib import import_module
+from typing import Any
 
 from cambist import DidNotStart, Refusal
 from cambist.egress import LOOPBACK
-from cambist.settings import Listen, Settings
+from cambist.settings import Listen
 from cambist.sts import Sts
 from cambist.web.app import create
 from cambist.web.metrics import Metrics
 
-log = logging.getLogger(__name__)
+from .sockets import Address
 
+App = Callable[[Any, Any, Any], Awaitable[None]]
+"""An ASGI application."""
 WITHOUT_TLS = frozenset({"/health", "/.well-known/jwks.json"})
 """What the plain port serves where there is a TLS port: nothing that takes a credential (decision 22)."""
 
@@ -34,9 +32,13 @@ class Listener:
     tls: bool
     only: frozenset[str] | None = None
 
-    def url(self, listen: Listen) -> str:
+    def address(self, listen: Listen) -> Address:
+        return listen.host, self.port
+
+    def url(self, listen: Listen, port: int = 0) -> str:
+        """Where it is reached; `port` where the system chose one."""
         host = f"[{listen.host}]" if ":" in listen.host else listen.host
-        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{host}:{port or self.port}"
 
 
 def listeners(listen: Listen) -> tuple[Listener, ...]:
@@ -52,35 +54,28 @@ def listeners(listen: Listen) -> tuple[Listener, ...]:
     return (Listener(listen.port, tls=False),)
 
 
-async def listen_until(sts: Sts, metrics: Metrics, stopped: asyncio.Event) -> None:
-    """Serve on all listeners until `stopped` is set, then finish what was accepted."""
-    settings = sts.settings.service.listen
+def addresses(listen: Listen) -> list[Address]:
+    return [listener.address(listen) for listener in listeners(listen)]
+
+
+def mounted(sts: Sts, metrics: Metrics) -> Mapping[Listener, App]:
+    """The app of each listener; made before it is said that the service is open, for it takes a while."""
+    return {listener: create(sts, metrics, listener.only) for listener in listeners(sts.settings.service.listen)}
+
+
+async def serve_on(
+    apps: Mapping[Listener, App], sockets: Mapping[Address, Sequence[socket.socket]], listen: Listen, stopped: asyncio.Event
+) -> None:
+    """Serve on all listeners over these sockets until `stopped` is set, then finish what was accepted."""
     async with asyncio.TaskGroup() as group:
-        for listener in listeners(settings):
-            app = create(sts, metrics, listener.only)
-            group.create_task(serving(app, _config(settings, listener), stopped.wait))
-            log.info("listening on %s", listener.url(settings))
+        for listener, app in apps.items():
+            for sock in sockets[listener.address(listen)]:
+                group.create_task(server(listen, listener.tls).serve(app, sock, listen, listener.tls, stopped))
 
 
-async def serving(app: Quart, config: Config, until: Callable[[], Awaitable[object]]) -> None:
-    async def trigger() -> None:
-        await until()
-
-    await serve(app, config, shutdown_trigger=trigger)
-
-
-def _config(listen: Listen, listener: Listener) -> Config:
-    config = Config()
-    config.bind = [f"[{listen.host}]:{listener.port}" if ":" in listen.host else f"{listen.host}:{listener.port}"]
-    config.include_server_header = False
-    config.graceful_timeout = listen.graceful
-    config.accesslog = None
-    config.errorlog = None
-    if listener.tls:
-        config.certfile, config.keyfile = str(listen.certificate), str(listen.private_key)
-        if listen.client_ca:
-            config.ca_certs, config.verify_mode = str(listen.client_ca), CERT_REQUIRED
-    return config
+def server(listen: Listen, tls: bool) -> Any:
+    """The one that the settings choose; TLS is always Hypercorn's. Loaded where it is used."""
+    return import_module(f".servers.{'hypercorn' if tls else listen.server}", __package__)
 
 
 async def opened(sts: Sts) -> None:
@@ -89,16 +84,3 @@ async def opened(sts: Sts) -> None:
         await sts.zones.named("default")
     except Refusal as refusal:
         raise DidNotStart([f"zone default: {refusal.facts.get('cause', refusal.said)}"]) from refusal
-
-
-async def serve_settings(settings: Settings) -> None:
-    """Open a service and serve it until SIGTERM or SIGINT. Raises DidNotStart."""
-    listeners(settings.service.listen)
-    metrics, stopped = Metrics(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stopped.set)
-    async with Sts(settings, observers=(metrics,)) as sts:
-        await opened(sts)
-        await listen_until(sts, metrics, stopped)
-        log.info("stopped")

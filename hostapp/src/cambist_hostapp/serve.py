@@ -8,20 +8,33 @@ import sys
 import click
 
 from cambist import DidNotStart, Refusal, Settings, Sts
+from cambist.settings import load
 
 from . import logs
-from .config import settings_of
-from .listeners import serve_settings
+from .board import WORKERS
+from .config import path_of, settings_of
 from .output import Exit, as_json, starting
+from .supervisor import Supervisor
 
 
 @click.command()
+@click.option("--workers", type=click.IntRange(1, WORKERS), help="How many processes serve; else listen.workers.")
+@click.option("--server", type=click.Choice(["hypercorn", "uvicorn"]), help="What serves plain HTTP; else listen.server.")
 @click.pass_context
-def serve(ctx: click.Context) -> None:
-    """Serve until told to stop (SIGTERM or Ctrl-C); what was accepted is finished."""
+def serve(ctx: click.Context, workers: int | None, server: str | None) -> None:
+    """Serve until told to stop (SIGTERM or Ctrl-C); what was accepted is finished. SIGHUP reads the settings anew."""
     logs.configure()
+    path = path_of(ctx)
     with starting():
-        asyncio.run(serve_settings(settings_of(ctx)))
+        Supervisor(lambda: _over(load(path), workers, server)).run()
+
+
+def _over(settings: Settings, workers: int | None, server: str | None) -> Settings:
+    """The settings, with what the command line says in their place."""
+    said = {name: value for name, value in (("workers", workers), ("server", server)) if value is not None}
+    listen = settings.service.listen.model_copy(update=said)
+    origins = {**settings.origins, **{f"listen.{name}": "command line" for name in said}}
+    return Settings(settings.service.model_copy(update={"listen": listen}), settings.zones, origins)
 
 
 @click.command()

@@ -1,0 +1,82 @@
+"""Where the supervisor's children come from: workers, and those that only check settings."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cambist import Settings
+from cambist.web.tally import Tallies
+
+from . import worker
+from .board import WORKERS, Board
+from .child import Child, fork
+from .generation import Generation
+from .sockets import Address, Sockets
+from .tether import Tether
+from .warm import loaded
+from .worker import Given, Post
+
+
+@dataclass(slots=True)
+class Nursery:
+    """What children are given, and those who are alive."""
+
+    given: Given
+    board: Board
+    sockets: Sockets = field(default_factory=Sockets)
+    tallies: Tallies = field(default_factory=lambda: Tallies(WORKERS * 2))
+    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    alive: list[Child] = field(default_factory=list)
+
+    def check(self, settings: Settings) -> Child:
+        """Opens the service and closes it again, and says which modules that took. Raises DidNotStart."""
+        known = loaded()
+
+        def work(tether: Tether) -> None:
+            worker.run(lambda: worker.check(settings, self.given))
+            tether.say(modules=sorted(loaded() - known))
+
+        return self._fork("the check", work, settings.service.listen.graceful, {})
+
+    def worker(self, generation: Generation, number: int) -> Child:
+        """Raises DidNotStart."""
+        post = Post(
+            settings=generation.settings,
+            generation=generation.number,
+            worker=number,
+            sockets=self.sockets.of(number, generation.size),
+            board=self.board,
+            tallies=self.tallies,
+            given=self.given,
+        )
+
+        def work(tether: Tether) -> None:
+            worker.run(lambda: worker.serve(post, tether))
+
+        child = self._fork(f"worker {number + 1}", work, post.listen.graceful, post.sockets)
+        child.worker = number
+        return child
+
+    def bury(self, child: Child) -> None:
+        """It has ended."""
+        self.alive.remove(child)
+        if not child.silent:
+            self.selector.unregister(child.wire)
+        child.wire.close()
+
+    def _fork(self, name: str, work: Callable[[Tether], None], graceful: float, keep: Mapping[Address, Sequence[socket.socket]]) -> Child:
+        def leave() -> None:
+            """In the child: close what is the supervisor's, so that nothing of it lives on when the supervisor does not."""
+            for key in list(self.selector.get_map().values()):
+                if isinstance(key.fileobj, socket.socket):
+                    key.fileobj.close()
+            self.selector.close()
+            self.sockets.close_but(keep)
+
+        child = fork(name, work, graceful, leave)
+        self.selector.register(child.wire, selectors.EVENT_READ, child)
+        self.alive.append(child)
+        return child

@@ -1,0 +1,1 @@
+"""The servers that can speak HTTP for us, each over one socket."""

@@ -1,0 +1,66 @@
+"""Uvicorn with httptools, behind the gate of one plain socket: for throughput."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from cambist.settings import Listen
+
+from .accepting import Accepting
+from .gate import Gate
+
+NEVER = 10**6
+"""Seconds. The gate closes what stands idle; two who do it would race."""
+
+
+class Spoken(HttpToolsProtocol):
+    """Uvicorn's protocol, given one whole request at a time."""
+
+    def __init__(self, gate: Gate, config: uvicorn.Config, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(config, state, {}, loop)
+        self._gate = gate
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._unset_keepalive_if_required()
+        if not self.transport.is_closing():
+            self._gate.answered()
+
+
+async def serve(app: Callable[..., Any], sock: socket.socket, listen: Listen, tls: bool, stopped: asyncio.Event) -> None:
+    """Until `stopped` is set, then finish what was accepted."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=NEVER,
+    )
+    config.load()
+    state, loop = ServerState(), asyncio.get_running_loop()
+    dating = asyncio.create_task(_date(state))
+    try:
+        await Accepting(listen, lambda gate: Spoken(gate, config, state, loop)).until(stopped, sock)
+    finally:
+        dating.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await dating
+
+
+async def _date(state: ServerState) -> None:
+    """Every answer has the time (RFC 9110 section 6.6.1)."""
+    while True:
+        state.default_headers = [(b"date", formatdate(usegmt=True).encode("ascii"))]
+        await asyncio.sleep(1)
