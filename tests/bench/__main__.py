@@ -1,0 +1,166 @@
+"""`make bench`: a table for people, then one line of JSON. Rounds are interleaved, so that a noisy moment falls on all alike."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from habits.opa import opa_server
+from habits.parts import tools
+from habits.running import free_port
+
+from cambist.testing import serve
+
+from .floor import floor
+from .load import Load, Measured, resident
+from .oidc import is_here, oidc_provider
+from .pipeline import asking, measured, opened
+from .work import ROOT, TARGET, Work
+
+SERVERS = ("hypercorn", "uvicorn")
+MANY, FEW = 64, 8
+Figures = dict[str, float]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of one round over HTTP")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=["process", "http"], help="measure half of it")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="cambist-bench-") as name:
+        folder = Path(name)
+        figures = asyncio.run(in_process(folder, args.rounds, args.seconds / 3)) if args.only != "http" else {}
+        if args.only != "process":
+            figures |= over_http(folder, args.rounds, args.seconds)
+    report(figures)
+
+
+# ── without HTTP ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def in_process(folder: Path, rounds: int, seconds: float) -> Figures:
+    """Microseconds of CPU for each, by what is asked."""
+    work = Work("https://sts.example.test")
+    points: dict[str, Callable[[], Awaitable[object]]] = {"floor.es256": floor(work, folder)}
+    services = []
+    sts, ask = await opened(work.settings(folder / "es256"))
+    services.append(sts)
+    points |= {f"pipeline.{name}": asking(ask, body, status) for name, body, status in requests(work)}
+    sts, ask = await opened(work.settings(folder / "rs256", alg="RS256"))
+    services.append(sts)
+    points["pipeline.rs256_out"] = asking(ask, work.body(), 200)
+    with ExitStack() as stack:
+        if (opa := tools() / "bin/opa").is_file():
+            words = [*(ROOT / f"policies/cambist/{name}.rego" for name in ("exchange", "soundness")), folder / "es256/data.json"]
+            url = stack.enter_context(opa_server(opa, folder / "opa.log", *words)).url
+            sts, ask = await opened(work.settings(folder / "rest", policy={"opa-rest": {"url": url}}))
+            services.append(sts)
+            points["pipeline.opa_rest"] = asking(ask, work.body(), 200)
+        found: dict[str, list[float]] = defaultdict(list)
+        for _ in range(rounds):
+            for name, once in points.items():
+                found[name].append(await measured(once, seconds))
+        for sts in services:
+            await sts.__aexit__(None, None, None)
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def requests(work: Work) -> Iterator[tuple[str, bytes, int]]:
+    """What is asked of one service, and the status of its answer."""
+    action = {"htm": "POST", "htu": f"{TARGET}/x", "payload_hash": "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", "nonce": "$NONCE"}
+    yield "es256", work.body(), 200
+    yield "rs256_in", work.body(subject_token=work.token("RS256")), 200
+    yield "execution_scope", work.body(execution_scope=action), 200
+    yield "refusal", work.body(subject_token=work.token(sub="nobody")), 403
+    yield "malformed", work.body(subject_token="not a token"), 400
+
+
+# ── over HTTP ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def over_http(folder: Path, rounds: int, seconds: float) -> Figures:
+    figures: Figures = {}
+    with ExitStack() as stack:
+        points: dict[str, Point] = {}
+        for server in SERVERS:
+            for workers in (1, 2):
+                points |= _served(stack, folder, server, workers, figures)
+        if is_here():
+            load, pids = stack.enter_context(oidc_provider(Work("unused"), folder, 2))
+            points["oidc_provider.2"] = Point(load, lambda: pids, 200)
+        found: dict[str, list[Measured]] = defaultdict(list)
+        for _ in range(rounds):
+            for name, point in points.items():
+                for connections in (1, FEW, MANY) if name.endswith((".es256", "provider.2")) else (MANY,):
+                    found[f"{name}.c{connections}"].append(point.round(folder, connections, seconds))
+        figures |= {f"{name}.pss": max(resident(pid) for pid in point.pids()) for name, point in points.items()}
+    for name, several in found.items():
+        for figure in ("cpu", "rate", "p50", "p99"):
+            figures[f"{name}.{figure}"] = statistics.median(getattr(one, figure) for one in several)
+    return figures
+
+
+@dataclass(frozen=True)
+class Point:
+    """Something that is served, the processes that serve it, and the status of its answers."""
+
+    load: Load
+    pids: Callable[[], list[int]]
+    status: int
+
+    def round(self, folder: Path, connections: int, seconds: float) -> Measured:
+        """Raises AssertionError when what should be granted is refused, or the other way round: that would be another measurement."""
+        one = self.load.round(self.pids(), folder, connections=connections, seconds=seconds)
+        if (one.refused > 0) != (self.status >= 400):
+            raise AssertionError(f"{self.load.path}: {one.refused} of {one.answers} were refused")
+        return one
+
+
+def _served(stack: ExitStack, folder: Path, server: Any, workers: int, figures: Figures) -> dict[str, Point]:
+    port, name = free_port(), f"http.{server}.{workers}"
+    work = Work(f"http://localhost:{port}")
+    settings = {**work.settings(folder / name), "listen": {"port": port}}
+    began = time.monotonic()
+    service = stack.enter_context(serve(settings, workers=workers, server=server))
+    figures[f"{name}.start"] = time.monotonic() - began
+    path = "/v1/exchange/token"
+    asked = requests(work) if workers == 2 else [next(requests(work))]
+    return {f"{name}.{kind}": Point(Load(service.url, path, body), lambda: list(service.pids), status) for kind, body, status in asked}
+
+
+# ── the report ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def report(figures: Figures) -> None:
+    for name, figure in sorted(figures.items()):
+        sys.stdout.write(f"{name:44} {figure:12.1f}\n")
+    sys.stdout.write(json.dumps({"ratios": ratios(figures), "figures": {n: round(f, 3) for n, f in figures.items()}}) + "\n")
+
+
+def ratios(figures: Figures) -> Figures:
+    """CPU over the floor; refusals over a permit; and our rate over oidc-provider's, with two processes each and 64 connections."""
+    told: Figures = {}
+    if base := figures.get("floor.es256"):
+        told |= {n: f / base for n, f in figures.items() if n.startswith("pipeline.")}
+        told |= {n.removesuffix(".c64.cpu"): f / base for n, f in figures.items() if n.startswith("http.") and n.endswith(".c64.cpu")}
+    if permit := figures.get("pipeline.es256"):
+        told |= {kind: figures[f"pipeline.{kind}"] / permit for kind in ("refusal", "malformed")}
+    if theirs := figures.get(f"oidc_provider.2.c{MANY}.rate"):
+        told["oidc_provider.2"] = figures[f"http.uvicorn.2.es256.c{MANY}.rate"] / theirs
+    return {name: round(ratio, 3) for name, ratio in told.items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""The whole story without HTTP: from a call to a reply, with every protection on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from cambist.settings import parse
+from cambist.sts import Sts
+from cambist.web.endpoints import endpoints
+from cambist.web.metrics import Metrics
+from cambist.wire.call import Call, Reply
+
+Once = Callable[[], Awaitable[object]]
+
+
+async def opened(settings: dict[str, Any]) -> tuple[Sts, Callable[[bytes], Awaitable[Reply]]]:
+    """A service in this process, and its JSON endpoint."""
+    metrics = Metrics()
+    sts = await Sts(parse(settings), observers=(metrics,)).__aenter__()
+    endpoint = endpoints(sts, metrics)["/v1/exchange/token"]
+
+    async def ask(body: bytes) -> Reply:
+        headers = (("content-type", "application/json"), ("content-length", str(len(body))))
+        return await endpoint(Call(method="POST", path="/v1/exchange/token", headers=headers, body=body, request_id="r"))
+
+    return sts, ask
+
+
+def asking(ask: Callable[[bytes], Awaitable[Reply]], body: bytes, status: int) -> Once:
+    """Ask the same, again and again; `$NONCE` in the body is another text each time. Raises AssertionError for any other status."""
+    count = 0
+
+    async def once() -> Reply:
+        nonlocal count
+        count += 1
+        reply = await ask(body.replace(b"$NONCE", b"%d-%d" % (time.monotonic_ns(), count)))
+        if reply.status != status:
+            raise AssertionError(reply)
+        return reply
+
+    return once
+
+
+async def measured(once: Once, seconds: float) -> float:
+    """Microseconds of CPU for each, over some seconds."""
+    for _ in range(20):
+        await once()
+    count, end, began = 0, time.monotonic() + seconds, time.process_time()
+    while time.monotonic() < end:
+        for _ in range(20):
+            await once()
+        count += 20
+    return (time.process_time() - began) / count * 1e6

@@ -1,0 +1,65 @@
+"""What is measured: one workload with a token of a foreign issuer asks for one target, by default rules, with everything switched on."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from joserfc import jwt
+from joserfc.jwk import ECKey, RSAKey
+
+ROOT = Path(__file__).parents[2]
+JWT = "urn:ietf:params:oauth:token-type:jwt"
+GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
+ISSUER = "https://issuer.example.test"
+TARGET = "https://api.example.test"
+DAY = 86_400
+KEK = "4b" * 32
+
+
+@dataclass(frozen=True)
+class Work:
+    """Issuers with keys of both kinds, and what is asked of a service at `audience`."""
+
+    audience: str
+    ec: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", {"kid": "ec", "alg": "ES256", "use": "sig"}))
+    rsa: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "rsa", "alg": "RS256", "use": "sig"}))
+
+    def token(self, algorithm: str = "ES256", **changes: Any) -> str:
+        key, now = (self.ec if algorithm == "ES256" else self.rsa), int(time.time())
+        claims = {"iss": ISSUER, "sub": "web", "aud": self.audience, "iat": now, "exp": now + DAY // 2, "jti": "j", **changes}
+        return jwt.encode({"alg": algorithm, "kid": key.kid}, claims, key)
+
+    @property
+    def jwks(self) -> Mapping[str, Any]:
+        return {"keys": [self.ec.as_dict(private=False), self.rsa.as_dict(private=False)]}
+
+    def body(self, **changes: Any) -> bytes:
+        """A request in the JSON dialect."""
+        asked = {"grant_type": GRANT, "subject_token_type": JWT, "audience": TARGET, "scope": "read"}
+        if "subject_token" not in changes:
+            asked["subject_token"] = self.token()
+        return msgspec.json.encode(asked | changes)
+
+    def settings(self, folder: Path, *, alg: str = "ES256", policy: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Everything that protects is on: encrypted keys, a store that processes share, and the ledger."""
+        folder.mkdir(parents=True, exist_ok=True)
+        grants = {issuer: {"web": {TARGET: {"scopes": ["read"]}}} for issuer in (ISSUER, self.audience)}
+        (folder / "data.json").write_text(json.dumps({"cambist": {"zones": {"default": {"grants": grants}}}}))
+        rules = policy or {"opa-wasm": {"bundle": str(ROOT / "policies/bundle.tar.gz"), "data": str(folder / "data.json")}}
+        return {
+            "issuer": self.audience,
+            "authenticates": [JWT],
+            "plugins": {
+                "jwt": {"issuers": [{"issuer": ISSUER, "jwks": self.jwks, "algorithms": ["ES256", "RS256"]}]},
+                "keys-file": {"directory": str(folder / "keys"), "kek": KEK, "algorithm": alg},
+                "sqlite": {"path": str(folder / "store.sqlite")},
+                "audit-log": {"directory": str(folder / "ledger"), "kek": "4b" * 32},
+                **rules,
+            },
+        }
