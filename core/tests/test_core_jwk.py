@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from cambist import Unavailable
 from cambist.compact import base64url, encode
 from cambist.errors import KeyUnknown
-from cambist.jwk import ASYMMETRIC, MAX_KEYS, KeySet, undeclared
+from cambist.jwk import ASYMMETRIC, MAX_KEYS, MAX_REMEMBERED, KeySet, Remembered, undeclared
 
 EC = ECKey.generate_key("P-256").as_dict(private=False)
 RSA = RSAKey.generate_key(2048).as_dict(private=False)
@@ -233,3 +233,22 @@ def test_a_modulus_of_the_chips_that_make_weak_ones_is_no_key() -> None:
         weak += small
     assert "not a sound key" in one(RSA | {"n": spelt(weak, 256)}).dropped[0]
     assert one(RSA | {"n": spelt(_number(RSA["n"]), 256)}).keys
+
+
+# ── signatures that were verified before ────────────────────────────────────────────────────────────────
+
+
+def test_what_is_remembered_of_signatures_is_bounded_and_the_oldest_goes_first() -> None:
+    remembered = Remembered()
+    digests = [number.to_bytes(4, "big") for number in range(MAX_REMEMBERED + 1)]
+    for digest in digests:
+        remembered.add(digest)
+    assert digests[0] not in remembered
+    assert all(digest in remembered for digest in digests[1:])
+
+
+def test_every_key_object_remembers_for_itself() -> None:
+    document = {"keys": [ECKey.generate_key("P-256", {"kid": "a", "alg": "ES256"}).as_dict(private=False)]}
+    one, other = KeySet.of(document).keys[0], KeySet.of(document).keys[0]
+    one.verified.add(b"digest")
+    assert b"digest" not in other.verified

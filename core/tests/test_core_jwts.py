@@ -19,6 +19,7 @@ from cambist.errors import AlgorithmRefused, IssuerNotTrusted, KeyUnknown, KindM
 from cambist.identity import Identity, MayAct
 from cambist.jwts import Jwts, media_type
 from cambist.testing import ABSENT, Forge, MovableClock
+from cambist.testing.changes import plain_changes
 
 ISSUER, STS = "https://issuer.example", "https://sts.example"
 
@@ -541,3 +542,42 @@ async def test_what_is_done_to_one_tokens_header_does_nothing_to_the_next() -> N
     one.header["alg"] = "none"
     assert Compact.parse(bench.forge.jwt()).header["alg"] == "ES256"
     await bench.accepted(bench.forge.jwt())
+
+
+# ── a signature that was verified before ────────────────────────────────────────────────────────────────
+
+
+async def test_a_token_that_was_believed_is_judged_again_but_for_its_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    token = bench.forge.jwt()
+    await bench.accepted(token)
+    monkeypatch.setattr("cambist.jwts.JWSRegistry.algorithms", {})  # nobody can verify any more
+    await bench.accepted(token)
+    bench.clock.move(601)
+    assert isinstance(await bench.refused(token), Expired)
+
+
+async def test_every_small_change_of_a_token_that_was_believed_is_refused() -> None:
+    bench = Bench()
+    token = bench.forge.jwt()
+    await bench.accepted(token)
+    for changed in plain_changes(token):
+        await bench.refused(changed)
+
+
+async def test_a_signature_that_was_refused_is_refused_again() -> None:
+    bench = Bench()
+    token = Forge(ISSUER, STS, bench.clock).jwt({"kid": Compact.parse(bench.forge.jwt()).header["kid"]})
+    for _ in range(2):
+        assert isinstance(await bench.refused(token), SignatureInvalid)
+
+
+async def test_keys_that_are_fetched_anew_have_verified_nothing() -> None:
+    bench = Bench()
+    token = bench.forge.jwt()
+    await bench.accepted(token)
+    other = Forge(ISSUER, STS, bench.clock)
+    kid = Compact.parse(token).header["kid"]
+    replaced = {"keys": [{**key, "kid": kid} for key in other.jwks["keys"]]}
+    renewed = Bench(keys=bench.jwts.keys(ISSUER, jwks=replaced))
+    assert isinstance(await renewed.refused(token), SignatureInvalid)

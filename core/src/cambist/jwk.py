@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -32,10 +32,33 @@ _SMALL_ORDER = frozenset(
     }
 )
 """The ordinates of the eight points of Ed25519 under which anybody can sign (RFC 8725bis section 3.4)."""
+MAX_REMEMBERED = 4096
+"""Signatures that are remembered for each key: some 400 kB."""
 PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 """Members that only the private half of a key has (RFC 7518 section 6)."""
 ASYMMETRIC = frozenset({*_RSA, *_EC.values(), "EdDSA", "Ed25519"})
 """The only algorithms there are: HMAC and `none` cannot even be named (RFC 8725 section 3.1)."""
+
+
+class Remembered:
+    """Signatures that this very key object has verified, by digest of what was signed and of the signature.
+
+    Nothing else about a token is remembered: its expiry, its revocation and the policy are judged each time. A key set that
+    is fetched anew has new key objects, which remember nothing; another signature of the same token is another digest.
+    """
+
+    __slots__ = ("_digests",)
+
+    def __init__(self) -> None:
+        self._digests: dict[bytes, None] = {}
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self._digests
+
+    def add(self, digest: bytes) -> None:
+        if len(self._digests) >= MAX_REMEMBERED:
+            del self._digests[next(iter(self._digests))]
+        self._digests[digest] = None
 
 
 @dataclass(frozen=True)  # without slots: `id` is remembered
@@ -45,6 +68,7 @@ class PublicKey:
     key: Key
     kid: str | None
     algorithms: frozenset[str]
+    verified: Remembered = field(default_factory=Remembered, init=False, compare=False, repr=False)
 
     @cached_property
     def id(self) -> str:

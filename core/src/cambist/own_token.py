@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from .credential import Credential, Unverified
 from .errors import Rejected
@@ -16,16 +18,20 @@ from .zone import Zone
 AT_JWT = "at+jwt"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PublishedKeys:
-    """The keys that a zone itself publishes."""
+    """The keys that a zone itself publishes; read anew only when they are others than before."""
 
     store: KeyStore
     zone_id: str
+    _published: tuple[Mapping[str, Any], ...] = ()
+    _keys: KeySet = field(default_factory=lambda: KeySet(()))
 
     async def find(self, kid: object, algorithm: str) -> PublicKey:
-        published = KeySet.of({"keys": list(await self.store.published(self.zone_id))})
-        return published.find(kid, algorithm)
+        published = tuple(await self.store.published(self.zone_id))
+        if published != self._published:
+            self._published, self._keys = published, KeySet.of({"keys": list(published)})
+        return self._keys.find(kid, algorithm)
 
 
 class OwnTokenValidator:
