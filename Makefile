@@ -7,7 +7,7 @@ FOLDERS := $(PROJECTS:/pyproject.toml=)
 TYPED := $(wildcard $(FOLDERS:%=%/src) $(FOLDERS:%=%/tests) docs tests)
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: help setup run test check rows docs tools coverage lock clean attacks
+.PHONY: help setup run test check rows attacks bench docs tools coverage lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is (this)
@@ -27,6 +27,9 @@ check: $(READY) ## Lint, format, types and layers
 
 rows: $(READY) ## Run all tests, say which promises they prove, and write docs/reference/conformance.md
 	@$(PYTEST) --rows docs/reference/conformance.md
+
+bench: $(READY) ## Measure an exchange beside its floor and beside oidc-provider; ARGS="--only process" for half of it (needs wrk)
+	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 attacks: $(READY) ## Play sets of attacks against the real service; CORPORA=folder, SERVER=hypercorn or uvicorn, ARGS="--only jose-attacks"
 	@PYTHONPATH=tests $(BIN)/python -m attacks $(if $(CORPORA),--corpora $(CORPORA)) $(if $(SERVER),--server $(SERVER)) $(ARGS)

@@ -31,7 +31,7 @@ PAGE_CODES = {
     "method_not_allowed",
 }
 JSON_STATUSES = {
-    "invalid_request": {400, 413},
+    "invalid_request": {400, 408, 413, 431},
     "unsupported_grant_type": {400},
     "access_denied": {401, 403, 429},
     "server_error": {500, 503},
@@ -40,14 +40,14 @@ JSON_STATUSES = {
     "method_not_allowed": {405},
 }
 FORM_STATUSES = {
-    "invalid_request": {400, 404, 405, 413},
+    "invalid_request": {400, 404, 405, 408, 413, 431},
     "invalid_client": {401},
     "unauthorized_client": {400},
     "unsupported_grant_type": {400},
     "invalid_scope": {400},
     "invalid_target": {400},
     "access_denied": {400},
-    "temporarily_unavailable": {503},
+    "temporarily_unavailable": {429, 503},
     "server_error": {500},
 }
 CALL = Call(method="POST", path="/", request_id="r-1")
@@ -120,7 +120,7 @@ def test_every_answer_has_a_code_and_a_status_of_its_dialect(kind: type[Refusal]
         assert headers["content-type"] == "application/json"
         assert (headers["cache-control"], headers["pragma"], headers["cambist-decision-id"]) == ("no-store", "no-cache", "d-1")
         assert (headers.get("www-authenticate") is not None) == (reply.status == 401)
-        assert (headers.get("retry-after") is not None) == (reply.status == 503)
+        assert (headers.get("retry-after") is not None) == (reply.status in (429, 503))
         assert headers.get("allow") == ("POST" if reply.status == 405 else None)
     assert told(V1.refuse(refusal, call))["sts_error"] == told(OAUTH.refuse(refusal, call))["error"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shutil
 import statistics
 import sys
 import tempfile
@@ -39,6 +40,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=["process", "http"], help="measure half of it")
     args = parser.parse_args()
+    if args.only != "process" and shutil.which("wrk") is None:
+        sys.exit("wrk makes the load, and is not on PATH: apt-get install wrk, or ARGS='--only process'")
     with tempfile.TemporaryDirectory(prefix="cambist-bench-") as name:
         folder = Path(name)
         figures = asyncio.run(in_process(folder, args.rounds, args.seconds / 3)) if args.only != "http" else {}

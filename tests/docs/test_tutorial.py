@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import certifi
 import pytest
 from habits.pages import Shell, blocks
 from habits.running import free_port
@@ -30,9 +31,11 @@ def test_the_first_exchange_goes_as_the_tutorial_says(tmp_path: Path, curl: Path
 @pytest.mark.parametrize("page", sorted((DOCS / "how-to").glob("*.md")), ids=lambda page: page.stem)
 def test_the_settings_that_a_how_to_shows_are_settings(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAMBIST_KEK", "4b" * 32)
-    hash_file = "/etc/cambist/checkout.hash"
+    monkeypatch.setenv("OPA_TOKEN", "t0ken")
+    monkeypatch.setenv("CAMBIST_INTROSPECTION_SECRET", "s3cret")
+    hash_file, authority = "/etc/cambist/checkout.hash", "/etc/cambist/internal-ca.pem"
     for block in blocks(page, "toml"):
-        text = block.replace(f'{{ file = "{hash_file}" }}', '"$argon2id$"')
+        text = block.replace(f'{{ file = "{hash_file}" }}', '"$argon2id$"').replace(authority, certifi.where())
         if "resources." in text and "applications." not in text:
             text += '[applications.reports]\nsecret_hash = "$argon2id$"\n'
         parse({"issuer": "https://sts.example.com", **tomllib.loads(text)})

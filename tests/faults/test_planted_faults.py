@@ -16,10 +16,9 @@ JWT, ACME = "plugins/jwt/src/cambist_jwt", "plugins-contrib/acme/src/cambist_acm
 
 JUDGING = {JWT: "validator.py", ACME: "__init__.py"}
 
-VERIFY = "        verified = await self._jwts.verify(credential.token, self._expected[issuer])\n"
+VERIFY = "        verified = await self._jwts.verify(credential.token, self._expected)\n"
 PROVEN = "        return verified.proven()\n"
 IMPORTS = "from __future__ import annotations\n"
-LOOKUP = "        if issuer is None or issuer not in self._entries:\n"
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,19 @@ FAULTS = {
         JWT,
         (
             (IMPORTS, IMPORTS + "from cambist.compact import Compact\nfrom cambist.jwts import Verified\n"),
-            (VERIFY, "        verified = Verified(Compact.parse(credential.token).claims, self._expected[issuer])\n"),
+            (
+                VERIFY,
+                "        compact = Compact.parse(credential.token)\n"
+                "        verified = Verified(compact.claims, self._expected[compact.issuer])\n",
+            ),
         ),
         "a changed credential was accepted",
     ),
     "expiry_ignored": Fault(
         JWT,
         (
-            ("        leeway=entry.leeway,\n", "        leeway=entry.leeway,\n        grace=1e9,\n"),
+            (IMPORTS, IMPORTS + "from dataclasses import replace\n"),
+            ("entry.expected(jwts, *entry.types)", "replace(entry.expected(jwts, *entry.types), grace=1e9)"),
             (PROVEN, "        return verified.proven(expires_at=float('inf'))\n"),
         ),
         "expired (RFC 7519 section 4.1.4)",
@@ -58,11 +62,11 @@ FAULTS = {
             ("        self.issuers = frozenset(self._entries)\n", "        self.issuers = None\n"),
             ("        return unverified.issuer in self._entries\n", "        return True\n"),
             (
-                LOOKUP,
-                "        known = next((name for name in self._entries if str(issuer).startswith(name)), None)\n"
-                "        if known is not None and issuer is not None:\n"
+                VERIFY,
+                "        issuer = str(credential.unverified().issuer)\n"
+                "        if (known := next((name for name in self._entries if issuer.startswith(name)), None)) is not None:\n"
                 "            self._entries[issuer] = self._entries[known]\n"
-                "            self._expected[issuer] = replace(self._expected[known], issuer=issuer)\n" + LOOKUP,
+                "            self._expected[issuer] = replace(self._expected[known], issuer=issuer)\n" + VERIFY,
             ),
         ),
         "of an issuer whose name begins like the trusted one's",
@@ -78,13 +82,14 @@ FAULTS = {
             (
                 VERIFY,
                 "        head, body, signature = credential.token.split('.')\n"
-                "        compact, jwks = Compact.parse(credential.token), self._entries[issuer].jwks\n"
+                "        compact = Compact.parse(credential.token)\n"
+                "        jwks = self._entries[compact.issuer].jwks\n"
                 "        public = ECKey.import_key(jwks['keys'][0]).as_pem(private=False)\n"
                 "        mac = hmac.digest(public, f'{head}.{body}'.encode(), 'sha256')\n"
                 "        if compact.header.get('alg') == 'HS256' and mac == base64url(signature):\n"
-                "            verified = Verified(compact.claims, self._expected[issuer])\n"
+                "            verified = Verified(compact.claims, self._expected[compact.issuer])\n"
                 "        else:\n"
-                "            verified = await self._jwts.verify(credential.token, self._expected[issuer])\n",
+                "    " + VERIFY,
             ),
         ),
         "signed with the public key as an HMAC secret",
@@ -95,10 +100,11 @@ FAULTS = {
             (IMPORTS, IMPORTS + "import json, os\nfrom dataclasses import replace\nfrom cambist.jwks import inline\n"),
             (
                 VERIFY,
-                "        expected, kid = self._expected[issuer], str(credential.unverified().header.get('kid'))\n"
+                "        unverified = credential.unverified()\n"
+                "        expected, kid = self._expected[unverified.issuer], str(unverified.header.get('kid'))\n"
                 "        if os.path.exists(kid):\n"
                 "            key = {**json.load(open(kid)), 'kid': kid}\n"
-                "            expected = replace(expected, keys=inline(issuer, {'keys': [key]}))\n"
+                "            expected = replace(expected, keys=inline(unverified.issuer, {'keys': [key]}))\n"
                 "        verified = await self._jwts.verify(credential.token, expected)\n",
             ),
         ),

@@ -223,7 +223,7 @@ PINGS: Mapping[str, tuple[Callable[..., Any], str]] = {
 
 @pytest.mark.parametrize("sentence", PINGS)
 async def test_what_cannot_say_how_it_is_is_not_well(sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cambist.sts.PING_TIMEOUT", 0.1)
+    monkeypatch.setattr("cambist.readiness.PING_TIMEOUT", 0.1)
     answer, said = PINGS[sentence]
 
     class Pinged(Judge):

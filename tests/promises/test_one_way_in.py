@@ -15,7 +15,7 @@ from cambist.exchange import exchange
 from cambist.testing import ISSUER, Running
 from cambist.token_type import JWT
 from cambist.web import endpoints as table
-from cambist.web.app import METHODS, create
+from cambist.web.app import METHODS, create, routed
 from cambist.web.metrics import Metrics
 from cambist.zone import TOKEN_EXCHANGE
 
@@ -45,7 +45,7 @@ async def minting(http: httpx.AsyncClient, paths: list[str]) -> set[str]:
 
 def routes(running: Running) -> list[str]:
     """Every route of the app; one with a variable in it, with something in its place."""
-    app = create(running.sts, Metrics())
+    app = routed(running.sts, table.endpoints(running.sts, Metrics()))
     return [str(rule.rule).replace("<", "").replace(">", "") for rule in app.url_map.iter_rules()]
 
 

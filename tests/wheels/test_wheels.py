@@ -165,7 +165,8 @@ kek = "{secret}"
 [plugins.sqlite]
 path = "{folder}/cambist.sqlite"
 [plugins.audit-log]
-path = "{folder}/decisions.jsonl"
+directory = "{folder}/audit"
+kek = "{secret}"
 [plugins.acme]
 secret = "{secret}"
 """
@@ -207,4 +208,4 @@ def test_what_pip_installed_exchanges_credentials(pip: Environment, tmp_path: Pa
         assert claims["exp"] - claims["iat"] <= 300
         made = pip.ran(pip.folder / "bin" / "cambist", "-c", tmp_path / "cambist.toml", "api-key", "create", "--owner", "shop", "--json")
         assert _exchanged(http, json.loads(made)["key"], "urn:cambist:token-type:api-key")["aud"] == AUDIENCE
-    assert "checkout" in (tmp_path / "decisions.jsonl").read_text()
+    assert "checkout" in "".join(path.read_text() for path in (tmp_path / "audit").iterdir())

@@ -35,7 +35,7 @@ class TooManyRequests(Unavailable):
     reason = "too_many_requests"
     hint = "Try again after the time in Retry-After; the limits are `listen.limits` of the server."
 
-    def __init__(self, wait: float) -> None:
+    def __init__(self, wait: float = 1.0) -> None:
         super().__init__()
         self.retry_after = max(1, math.ceil(wait))
 

@@ -48,7 +48,8 @@ class Shortcut:
 
     async def _reply(self, call: Call) -> Reply:
         try:
-            return await self.endpoints[call.path](call)
+            # A server may cancel us when the client hangs up; what was begun is finished and recorded all the same.
+            return await asyncio.shield(asyncio.ensure_future(self.endpoints[call.path](call)))
         except Exception:
             log.exception("an endpoint failed")
             return await self.failed(call)
