@@ -333,7 +333,7 @@ def test_memory_is_bounded_whatever_the_file_holds(tmp_path: Path) -> None:
         ({"directory": None}, "plugins.audit-log.directory"),
         ({"kek": "short"}, "plugins.audit-log.kek: must hold at least 32 bytes"),
         ({"kek": "?" * 64}, "plugins.audit-log.kek: must be base64url or hexadecimal"),
-        ({"former_keks": ["ab"]}, "plugins.audit-log.former_keks: must hold at least 32 bytes"),
+        ({"former_keks": ["ab"]}, "plugins.audit-log.former_keks.0: must hold at least 32 bytes"),
         ({"seal_interval": 0}, "plugins.audit-log.seal_interval: Input should be greater than or equal to 0.05"),
         ({"segment_bytes": 1}, "plugins.audit-log.segment_bytes: Input should be greater than or equal to 4096"),
         ({"keep_bytes": 5_000}, "keep_bytes must be at least twice segment_bytes"),

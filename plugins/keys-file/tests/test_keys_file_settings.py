@@ -59,7 +59,7 @@ def test_a_weak_kek_of_the_environment_is_refused_and_not_told(monkeypatch: pyte
 
 
 def test_a_weak_former_kek_is_refused_too() -> None:
-    assert "former_keks: " in problem(former_keks=["aa" * 31])
+    assert "former_keks.0: " in problem(former_keks=["aa" * 31])
 
 
 @pytest.mark.parametrize(

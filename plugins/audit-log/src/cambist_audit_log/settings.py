@@ -5,25 +5,19 @@ from __future__ import annotations
 import re
 import socket
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from cambist import Secret, Shape
-from cambist.kek import key_material, supplied
+from cambist.kek import UnderKek
 
 Sync = Literal["always", "group", "off"]
 
 
-class AuditLogSettings(Shape):
+class AuditLogSettings(UnderKek):
     """The ledger of decisions."""
 
     directory: Path = Field(description="Where the ledger is: a directory of the service's own user, made if it is not there.")
-    kek: Secret = Field(
-        description="What the ledger's keys are derived from: at least 32 random bytes, as base64url or hexadecimal; "
-        "absent: the environment variable CAMBIST_KEK."
-    )
-    former_keks: tuple[Secret, ...] = Field((), description="What `kek` was before: segments under these can be verified.")
     sync: Sync = Field(
         "group",
         description="When a line is on the disk: `always` before the answer, `group` within 100 ms, `off` when the system likes. "
@@ -59,24 +53,6 @@ class AuditLogSettings(Shape):
     def owner(self) -> str:
         """Whose ledger this is."""
         return self.node or node_name(socket.gethostname())
-
-    @model_validator(mode="before")
-    @classmethod
-    def _kek_of_the_environment(cls, table: Any) -> Any:
-        return supplied(table)
-
-    @field_validator("kek")
-    @classmethod
-    def _kek_is_strong(cls, kek: Secret) -> Secret:
-        key_material(kek)
-        return kek
-
-    @field_validator("former_keks")
-    @classmethod
-    def _former_keks_can_be_read(cls, keks: tuple[Secret, ...]) -> tuple[Secret, ...]:
-        for kek in keks:
-            key_material(kek)
-        return keks
 
     @model_validator(mode="after")
     def _a_segment_fits(self) -> Self:
