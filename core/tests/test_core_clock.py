@@ -1,4 +1,4 @@
-"""How long we wait."""
+"""How long we wait, and a clock for forgetting that does not leap."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cambist import Unavailable
-from cambist.clock import within
+from cambist.clock import Steady, within
 from cambist.errors import DeadlineExceeded
 from cambist.testing import MovableClock
 
@@ -68,3 +70,23 @@ def test_a_movable_clock_stands_until_it_is_moved() -> None:
     assert clock() == clock() == 1000.0
     clock.move(1.5)
     assert clock() == 1001.5
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e4), st.floats(-1e5, 1e5)), max_size=20))
+def test_a_steady_clock_is_never_ahead_of_the_other_nor_of_the_time_that_has_passed(moves: list[tuple[float, float]]) -> None:
+    wall, passed = MovableClock(1e9), MovableClock(0)
+    steady = Steady(wall, passed)
+    least = wall.now
+    for real, leap in moves:
+        wall.move(real + leap)
+        passed.move(real)
+        least = min(wall.now, least + real)
+        assert steady() == pytest.approx(least, abs=1e-3)
+
+
+def test_a_steady_clock_runs_with_the_other_where_nobody_sets_it() -> None:
+    wall, passed = MovableClock(1000), MovableClock(0)
+    steady = Steady(wall, passed)
+    for clock in (wall, passed):
+        clock.move(60)
+    assert steady() == 1060

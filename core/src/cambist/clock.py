@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
@@ -10,6 +11,22 @@ from .errors import DeadlineExceeded
 
 Clock = Callable[[], float]
 """Seconds since 1970, as `time.time`."""
+
+
+class Steady:
+    """Now, but never more than the time that has passed: what is forgotten by it outlives a clock that leaps ahead and comes back.
+
+    A clock that is set back is followed at once. `passed` is a clock that nobody sets, as `time.monotonic`.
+    """
+
+    def __init__(self, clock: Clock, passed: Clock = time.monotonic) -> None:
+        self._clock, self._passed = clock, passed
+        self._now, self._at = clock(), passed()
+
+    def __call__(self) -> float:
+        at = self._passed()
+        self._now, self._at = min(self._clock(), self._now + at - self._at), at
+        return self._now
 
 
 class within:  # noqa: N801 - it reads as the word that it is: `async with within(5, "the decision"):`

@@ -253,6 +253,13 @@ def rows(path: Path) -> tuple[int, int]:
     return counts[0], counts[1]
 
 
+@pytest.fixture
+def passing(clock: MovableClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the clock moves, as much time has passed."""
+    monkeypatch.setattr("cambist_sqlite.store.monotonic", clock)
+
+
+@pytest.mark.usefixtures("passing")
 async def test_the_sweep_removes_what_has_expired_and_nothing_else(tmp_path: Path, clock: MovableClock) -> None:
     async with running(tmp_path, clock) as store:
         await store.claim([mark(f"short {n}", lives=10) for n in range(500)])
@@ -309,6 +316,18 @@ async def test_a_request_does_nothing_for_what_has_expired(tmp_path: Path, clock
         ]
 
 
+async def test_what_was_spent_is_not_forgotten_by_a_clock_that_leaps_ahead_and_comes_back(tmp_path: Path, clock: MovableClock) -> None:
+    async with running(tmp_path, clock) as store:
+        await store.claim([mark("spent", lives=600)])
+        await store.put("revoked", b"v", ttl=600)
+        clock.move(86_400)
+        await store.sweep()
+        clock.move(-86_400)
+        assert await store.claim([mark("spent")]) is not None
+        assert await store.get_many(["revoked"]) == {"revoked": b"v"}
+
+
+@pytest.mark.usefixtures("passing")
 async def test_the_sweep_runs_by_itself(tmp_path: Path, clock: MovableClock) -> None:
     async with running(tmp_path, clock, sweep=0.02) as store:
         await store.claim([mark(f"{n}", lives=10) for n in range(500)])
@@ -330,6 +349,7 @@ async def test_a_sweep_that_finds_nothing_expired_waits_for_no_writer(tmp_path: 
         assert rows(tmp_path) == (500, 1)
 
 
+@pytest.mark.usefixtures("passing")
 async def test_a_sweep_that_fails_is_told_and_tried_again(tmp_path: Path, clock: MovableClock, caplog: pytest.LogCaptureFixture) -> None:
     async with running(tmp_path, clock, sweep=0.02) as store:
         await store.claim([mark("a", lives=10)])
@@ -344,6 +364,7 @@ async def test_a_sweep_that_fails_is_told_and_tried_again(tmp_path: Path, clock:
                 await asyncio.sleep(0.01)
 
 
+@pytest.mark.usefixtures("passing")
 async def test_requests_are_answered_during_a_sweep(tmp_path: Path, clock: MovableClock) -> None:
     async with running(tmp_path, clock) as store:
         await store.claim([mark(f"{n}", lives=10) for n in range(3_000)])

@@ -6,10 +6,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from cambist import Mark, Unavailable
+from cambist.clock import Steady
 
 from . import entries, marks
 from .database import Database
@@ -40,6 +42,7 @@ class SqliteStore:
     ) -> None:
         self.database = Database(settings.path, settings.busy_timeout / 1000)
         self._interval, self._clock, self._background = settings.sweep, clock, background
+        self._forgetting = Steady(clock, monotonic)
 
     async def __aenter__(self) -> Self:
         await self.database.__aenter__()
@@ -89,11 +92,15 @@ class SqliteStore:
         return store(self.database.path)
 
     async def sweep(self) -> None:
-        """Remove everything that has expired. Raises Unavailable."""
+        """Remove everything that has expired. Raises Unavailable.
+
+        Not by a clock that has just leaped ahead: when it comes back, what was spent would be good again.
+        """
+        now = self._forgetting()
         for table in TABLES:
             first: bytes | None = b""
             while first is not None:
-                first = await self.database.run(partial(sweep, table=table, first=first, now=self._clock()))
+                first = await self.database.run(partial(sweep, table=table, first=first, now=now))
                 await asyncio.sleep(0)  # whoever waits for the event loop goes first
 
     def _end(self, ttl: float | None) -> float | None:
