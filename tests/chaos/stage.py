@@ -1,0 +1,113 @@
+"""One service with everything that lasts, that can be killed and started again on what it left behind; and who asks it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from habits.running import free_port
+
+from cambist.client_assertion import JWT_BEARER
+from cambist.testing import Forge, SharedClock, serve
+from cambist.testing.serving import Served
+from cambist.token_type import JWT
+from cambist.zone import CLIENT_CREDENTIALS, TOKEN_EXCHANGE
+
+ISSUER, TARGET = "https://issuer.example.test", "https://api.example.test"
+KEK = "4b" * 32
+WORKERS = 2
+LIFE = 1800
+"""Seconds that a token of the forge lives: longer than any round."""
+
+
+@dataclass
+class Stage:
+    """The service, its clock, and forges for those whom it trusts."""
+
+    folder: Path
+    workers: int = WORKERS
+    server: Any = "hypercorn"
+    clock: SharedClock = field(default_factory=SharedClock.running)
+    port: int = field(default_factory=free_port)
+    served: Served | None = None
+    _held: AbstractContextManager[Served] | None = None
+
+    def __post_init__(self) -> None:
+        self.url = f"http://localhost:{self.port}"
+        self.forge = Forge(ISSUER, self.url, time.time)  # the subjects' issuer has a clock that nobody moves
+        self.client = Forge("robot", self.url, time.time)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        targets = {TARGET: {"scopes": ["*"]}}
+        grants = {ISSUER: {"*": targets}, self.url: {"*": targets}}
+        data = self.folder / "data.json"
+        data.write_text(json.dumps({"cambist": {"zones": {"default": {"grants": grants}}}}))
+        robot = {"jwks": self.client.jwks, "grants": [CLIENT_CREDENTIALS, TOKEN_EXCHANGE], "algorithms": ["ES256"]}
+        return {
+            "issuer": self.url,
+            "authenticates": [JWT],
+            "applications": {"robot": robot},
+            "listen": {"port": self.port},
+            "plugins": {
+                "jwt": {"issuers": [{"issuer": ISSUER, "jwks": self.forge.jwks}]},
+                "opa-wasm": {"data": str(data)},
+                "keys-file": {"directory": str(self.folder / "keys"), "kek": KEK},
+                "sqlite": {"path": str(self.folder / "store.sqlite")},
+                "audit-log": {"directory": str(self.folder / "ledger"), "kek": KEK},
+            },
+        }
+
+    def start(self) -> None:
+        """Start it, or start it again on what is there."""
+        self.stop()
+        self._held = serve(self.settings, clock=self.clock, workers=self.workers, server=self.server)
+        self.served = self._held.__enter__()
+
+    def stop(self) -> None:
+        if self._held is not None:
+            with suppress(ProcessLookupError):
+                self._held.__exit__(None, None, None)
+            self._held = self.served = None
+
+    @property
+    def running(self) -> Served:
+        assert self.served is not None
+        return self.served
+
+    # ── requests ────────────────────────────────────────────────────────────────────────────────────────
+
+    def subject(self, **claims: Any) -> str:
+        now = int(time.time())
+        return self.forge.jwt(iat=now, exp=now + LIFE, jti=secrets.token_hex(8), **claims)
+
+    def exchange(self, token: str) -> dict[str, Any]:
+        """A request that can be repeated."""
+        form = {"grant_type": TOKEN_EXCHANGE, "subject_token": token, "subject_token_type": JWT, "audience": TARGET}
+        return {"url": f"{self.url}/oauth/2/token", "data": form}
+
+    def once(self) -> dict[str, Any]:
+        """A request that is accepted once: an assertion, with an id of its own."""
+        now = int(time.time())
+        assertion = self.client.jwt(iss="robot", sub="robot", aud=self.url, iat=now, exp=now + 290, jti=secrets.token_hex(8))
+        form = {"grant_type": CLIENT_CREDENTIALS, "client_assertion": assertion, "client_assertion_type": JWT_BEARER, "resource": TARGET}
+        return {"url": f"{self.url}/oauth/2/token", "data": form}
+
+
+@contextmanager
+def asking() -> Iterator[httpx.Client]:
+    """An HTTP client of this machine, with connections of its own."""
+    with httpx.Client(trust_env=False, timeout=10) as http:
+        yield http
+
+
+def reason(answer: httpx.Response) -> str:
+    """`permitted`, or the reason of the refusal."""
+    return "permitted" if answer.status_code == httpx.codes.OK else str(answer.json().get("reason"))
