@@ -7,7 +7,7 @@ FOLDERS := $(PROJECTS:/pyproject.toml=)
 TYPED := $(wildcard $(FOLDERS:%=%/src) $(FOLDERS:%=%/tests) docs tests)
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: help setup run test check rows attacks chaos bench docs tools coverage lock clean
+.PHONY: help setup run test check rows attacks chaos fuzz bench docs tools coverage lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is (this)
@@ -30,6 +30,9 @@ rows: $(READY) ## Run all tests, say which promises they prove, and write docs/r
 
 chaos: $(READY) ## Kill, starve and mislead a service for N rounds, and count what it did not keep; ARGS="--page" writes the page
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(or $(N),100) $(ARGS)
+
+fuzz: $(READY) ## Send N good requests with a few things changed, judge every answer, and weigh the workers; ARGS="--server uvicorn"
+	@PYTHONPATH=tests $(BIN)/python -m fuzz $(or $(N),100000) $(ARGS)
 
 bench: $(READY) ## Measure an exchange beside its floor and beside oidc-provider; ARGS="--only process" for half of it (needs wrk)
 	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
