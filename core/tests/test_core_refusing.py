@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import cambist
 from cambist import errors as e
 from cambist.credential import Role
-from cambist.errors import Refusal
+from cambist.errors import ParameterInvalid, Refusal
 from cambist.token_type import PAGE
 from cambist.wire import codes, oauth, refusing, v1
 from cambist.wire.call import Call, Reply
@@ -202,3 +202,13 @@ def test_only_types_of_the_page_are_not_implemented() -> None:
 def test_a_header_that_may_come_once_is_read_whatever_its_case() -> None:
     assert Call(method="GET", path="/", headers=(("X-A", "1"),)).header("x-a") == "1"
     assert CALL.header("x-a") is None
+
+
+def test_a_token_that_was_sent_in_a_wrong_place_does_not_come_back() -> None:
+    token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
+    for seen in (token, [token], f"a {token} b", token * 40):
+        for dialect in (OAUTH, V1):
+            body = dialect.refuse(ParameterInvalid(seen=seen), CALL).body
+            assert b"eyJ" not in body
+            assert b"withheld" in body
+    assert told(V1.refuse(ParameterInvalid(seen="eyJ"), CALL))["details"]["seen"] == "eyJ"

@@ -23,6 +23,9 @@ MAX_SAID = 512
 MAX_LISTED = 100
 """Items of one list in an answer."""
 
+_JWT = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*)*", re.ASCII)
+"""A token that was sent in a wrong place: in an answer it would end up in the caller's logs."""
+
 Table = Mapping[type[Refusal], Told]
 
 
@@ -51,7 +54,10 @@ def _short(value: object) -> object:
     """What a caller sent comes back to it, but not at any length."""
     if isinstance(value, list):
         return [_short(item) for item in value[:MAX_LISTED]]
-    return f"{value[:MAX_SAID]}…" if isinstance(value, str) and len(value) > MAX_SAID else value
+    if not isinstance(value, str):
+        return value
+    text = f"{value[:MAX_SAID]}…" if len(value) > MAX_SAID else value
+    return _JWT.sub("[withheld]", text) if "eyJ" in text else text
 
 
 def description(refusal: Refusal) -> str:
