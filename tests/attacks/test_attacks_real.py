@@ -26,6 +26,12 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.xdist_group("attacks")
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here other tests share the machine with the service; `make attacks`, which has it alone, calls one second a hang."""
+    monkeypatch.setattr("attacks.judging.HANG", 3.0)
+
+
 async def tally_of(folder: Path, server: Server, sample: int = 1) -> Tally:
     (tally,) = await played([read(folder)], Run(real(server), rounds=ROUNDS, sample=sample, differences=differences()))
     return tally

@@ -93,7 +93,8 @@ async def test_a_killed_opa_refuses_what_is_under_way_and_all_that_follows(opa: 
             assert not under_way.done()
             server.process.kill()
             await under_way
-            assert (await refused(policy)).facts["cause"] == "ConnectError"
+            # Its port may still take a connection while the kernel takes the process apart, and cut it off then.
+            assert (await refused(policy)).facts["cause"] in ("ConnectError", "ReadError", "RemoteProtocolError")
 
 
 async def test_rules_that_take_too_long_are_given_up_and_the_next_question_is_answered(opa: Path, tmp_path: Path) -> None:
