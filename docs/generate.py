@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 from cambist import hooks
 from cambist.egress import EgressSettings
 from cambist.errors import Refusal
+from cambist.limits import Limits
 from cambist.plugins import HOOKS, SEAMS
 from cambist.profiles import CLAIMS, PROTECTED, WORKLOAD_CLAIMS
 from cambist.settings import Listen, Service
@@ -70,6 +71,7 @@ def settings() -> Iterator[str]:
     core: tuple[tuple[str, type[Shape]], ...] = (
         ("Service (top level)", Service),
         ("`[listen]`", Listen),
+        ("`[listen.limits]`", Limits),
         ("`[egress]`", EgressSettings),
         ("Zone (top level, or `[zones.NAME]`)", Zone),
         ("`[applications.ID]`", Application),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from cambist import DidNotStart
-from cambist_hostapp.sockets import Address, Sockets, holding
+from cambist_hostapp.sockets import Address, Sockets, bound, close, holding
 
 LOCAL = ("127.0.0.1", 0)
 
@@ -107,3 +108,13 @@ def test_a_service_in_one_process_holds_them_for_as_long_as_it_serves() -> None:
         (one,) = sockets.of(0, 1)[LOCAL]
         assert one.fileno() >= 0
     assert one.fileno() < 0
+
+
+def test_a_port_that_somebody_is_just_leaving_is_waited_for() -> None:
+    """The workers of a supervisor that was killed follow it a moment later, and whoever starts it again does so at once."""
+    with socket.socket() as leaving:
+        leaving.bind(("127.0.0.1", 0))
+        leaving.listen()
+        address = leaving.getsockname()
+        threading.Timer(0.2, leaving.close).start()
+        close(bound((address[0], address[1]), 2))

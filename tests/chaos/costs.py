@@ -56,11 +56,11 @@ async def _cost(name: str, folder: Path, times: int) -> float:
         del settings["plugins"]["audit-log"]
     sts, ask = await opened(settings)
     body = work.body(execution_scope=ACTION) if name == "mark" else work.body()
-    once: Callable[[], Awaitable[Any]] = asking(ask, body, 200)
-    if name == "revocation":
-        once = lambda: sts.revocations.revoke(_revocation())  # noqa: E731 - one more of the three ways to do something once
-    elif name == "rotation":
-        once = lambda: sts.keys.rotate("default", compromised=True)  # noqa: E731
+    ways: dict[str, Callable[[], Awaitable[Any]]] = {
+        "revocation": lambda: sts.revocations.revoke(_revocation()),
+        "rotation": lambda: sts.keys.rotate("default", compromised=True),
+    }
+    once = ways.get(name) or asking(ask, body, 200)
     await once()
     sys.stdout.write(f"begin {name}\n")
     sys.stdout.flush()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from . import clouds, oidc
 from . import keycloak as keycloaks
-from . import oidc
+from .clouds import Workload
 from .keycloak import Keycloak
 from .oidc import OidcProvider, OidcProviderMock
 from .parts import program
@@ -45,3 +46,17 @@ def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
     """Keycloak, running, which takes long: its tests are one xdist_group("keycloak"), so that it is started once."""
     with keycloaks.keycloak(tmp_path_factory.mktemp("keycloak") / "log") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def google_auth() -> Iterator[Workload]:
+    """PyPI's google-auth, on a machine whose metadata server is ours: `says(script)`, `cloud`."""
+    with clouds.cloud() as served:
+        yield clouds.google_auth(served)
+
+
+@pytest.fixture(scope="session")
+def azure_identity() -> Iterator[Workload]:
+    """PyPI's azure-identity, on a machine whose metadata server is ours: `says(script)`, `cloud`."""
+    with clouds.cloud() as served:
+        yield clouds.azure_identity(served)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import socket
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +13,8 @@ from cambist import DidNotStart
 
 Address = tuple[str, int]
 """Host and port as the settings say them."""
+FOLLOWING = 1.0
+"""Seconds in which the workers of a supervisor that was killed have let go of their port."""
 BACKLOG = 2048
 """How many may wait in one socket; the system may allow fewer."""
 
@@ -86,14 +90,28 @@ def bound(address: Address, count: int, beside: Sequence[socket.socket] = ()) ->
     made: list[socket.socket] = []
     try:
         if not beside:
-            # A service that listens already would share the port without a word: only a socket that does not share sees it.
-            _socket(address, shared=False, port=address[1]).close()
+            _find_free(address)
         while len(made) < count:
             made.append(_socket(address, shared=True, port=_port(address, [*beside, *made])))
     except OSError:
         close(made)
         raise
     return made
+
+
+def _find_free(address: Address) -> None:
+    """A service that listens already would share the port without a word: only a socket that does not share sees it.
+
+    The workers of one that was killed a moment ago need a moment to follow it. Raises OSError.
+    """
+    last = time.monotonic() + FOLLOWING
+    while True:
+        try:
+            return _socket(address, shared=False, port=address[1]).close()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > last:
+                raise
+        time.sleep(0.02)
 
 
 def close(sockets: Iterable[socket.socket]) -> None:
