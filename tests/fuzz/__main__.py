@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from cambist.testing import Forge, serve
 
 from .judging import complaint
-from .request import Request, changed
+from .request import Request, Source, changed
 
 GROWTH = 0.05
 """What the workers' memory may grow by, after the first tenth of the requests."""
@@ -44,7 +44,7 @@ class Fuzz:
     """One client with one connection, made anew whenever the service ends it."""
 
     def __init__(self, forge: Forge, port: int) -> None:
-        self._forge, self._port = forge, port
+        self._source, self._port = Source.of(forge), port
         self._connection = self._fresh()
         self.statuses: Counter[int] = Counter()
         self.complaints: Counter[str] = Counter()
@@ -67,7 +67,7 @@ class Fuzz:
         @settings(max_examples=number, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
         @given(st.data())
         def each(data: st.DataObject) -> None:
-            self._one(data.draw(changed(self._forge)))
+            self._one(data.draw(changed(self._source)))
 
         each()
 

@@ -45,11 +45,11 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def good(forge: Forge, kind: str, **claims: Any) -> Request:
+def good(forge: Forge, kind: str, token: str | None = None) -> Request:
     """Granted as it is."""
     members = {
         "grant_type": TOKEN_EXCHANGE,
-        "subject_token": forge.jwt(**claims),
+        "subject_token": token or forge.jwt(),
         "subject_token_type": JWT,
         "audience": TARGET,
         "scope": "read write",
@@ -73,36 +73,55 @@ texts = st.text(max_size=60) | st.sampled_from(
 ascii_texts = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=80)
 
 
+@dataclass(frozen=True)
+class Source:
+    """An issuer's good token and its wrong ones, made once: what is drawn must not depend on the time, nor on a random signature."""
+
+    forge: Forge
+    token: str
+    wrong: tuple[str, ...]
+
+    @classmethod
+    def of(cls, forge: Forge) -> Source:
+        return cls(forge, forge.jwt(), tuple(forge.wrong().values()))
+
+
 @st.composite
-def changed(draw: st.DrawFn, forge: Forge) -> Request:
+def changed(draw: st.DrawFn, source: Source) -> Request:
     """A good request with one to three changes."""
-    request = good(forge, draw(st.sampled_from([FORM, JSON])))
+    request = good(source.forge, draw(st.sampled_from([FORM, JSON])), source.token)
     for _ in range(draw(st.integers(1, 3))):
-        request = draw(st.sampled_from(CHANGES))(draw, forge, request)
+        request = draw(st.sampled_from(CHANGES))(draw, source, request)
     return request
 
 
-def _value(draw: st.DrawFn, forge: Forge, request: Request) -> Request:
+def _value(draw: st.DrawFn, source: Source, request: Request) -> Request:
     at = draw(st.integers(0, len(request.members) - 1)) if request.members else 0
     value = draw(odd if request.kind == JSON else texts)
     return _with(request, at, [(request.members[at][0], value)]) if request.members else request
 
 
-def _member(draw: st.DrawFn, forge: Forge, request: Request) -> Request:
+def _member(draw: st.DrawFn, source: Source, request: Request) -> Request:
     """Another one, perhaps for a second time."""
     pair = (draw(st.sampled_from(NAMES) | st.text(max_size=12)), draw(odd if request.kind == JSON else texts))
     return replace(request, members=(*request.members, pair))
 
 
-def _missing(draw: st.DrawFn, forge: Forge, request: Request) -> Request:
+def _missing(draw: st.DrawFn, source: Source, request: Request) -> Request:
     return _with(request, draw(st.integers(0, len(request.members) - 1)), []) if request.members else request
 
 
-def _token(draw: st.DrawFn, forge: Forge, request: Request) -> Request:
-    wrong = st.sampled_from(sorted(forge.wrong().values()))
+def _token(draw: st.DrawFn, source: Source, request: Request) -> Request:
+    forge = source.forge
     claims = st.tuples(st.sampled_from(CLAIMS), odd.filter(_encodes)).map(lambda pair: forge.jwt(**{pair[0]: pair[1]}))
     header = st.tuples(st.sampled_from(["alg", "typ", "kid", "crit", "jku", "x5c", "b64"]), odd.filter(_encodes))
-    token = draw(small_changes(forge.jwt()) | wrong | claims | header.map(lambda pair: forge.jwt({pair[0]: pair[1]})) | texts)
+    token = draw(
+        small_changes(source.token)
+        | st.sampled_from(source.wrong)
+        | claims
+        | header.map(lambda pair: forge.jwt({pair[0]: pair[1]}))
+        | texts
+    )
     name = draw(st.sampled_from(["subject_token", "actor_token", "client_assertion"]))
     return replace(request, members=(*(pair for pair in request.members if pair[0] != name), (name, token)))
 
@@ -116,18 +135,18 @@ def _encodes(value: Any) -> bool:
     return "e" not in repr(value) or not isinstance(value, float)
 
 
-def _header(draw: st.DrawFn, forge: Forge, request: Request) -> Request:
+def _header(draw: st.DrawFn, source: Source, request: Request) -> Request:
     pair = (draw(st.sampled_from(HEADERS)), draw(ascii_texts))
     return replace(request, headers=(*request.headers, pair))
 
 
-def _line(draw: st.DrawFn, forge: Forge, request: Request) -> Request:
+def _line(draw: st.DrawFn, source: Source, request: Request) -> Request:
     method = draw(st.sampled_from(["GET", "HEAD", "PUT", "OPTIONS", "DELETE", "PATCH", "BREW"]))
     query = quote_from_bytes(draw(st.binary(max_size=12)))
     return replace(request, method=method, path=f"{draw(st.sampled_from(TARGETS))}?{query}")
 
 
-def _bytes(draw: st.DrawFn, forge: Forge, request: Request) -> Request:
+def _bytes(draw: st.DrawFn, source: Source, request: Request) -> Request:
     body, inserted = bytearray(request.content), draw(st.binary(max_size=8))
     at = draw(st.integers(0, len(body)))
     body[at : at + draw(st.integers(0, 4))] = inserted

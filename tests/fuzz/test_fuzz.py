@@ -15,9 +15,10 @@ from cambist.testing import ISSUER, Forge, Running, open_sts
 from cambist.testing.trusting import Trusting
 from cambist.token_type import JWT
 from fuzz.judging import complaint
-from fuzz.request import FORM, JSON, Request, changed, good
+from fuzz.request import FORM, JSON, Request, Source, changed, good
 
 FORGE = Forge("https://issuer.example.test", ISSUER, time.time)
+SOURCE = Source.of(FORGE)
 SEEN: Counter[int] = Counter()
 
 
@@ -77,7 +78,7 @@ async def test_the_request_that_is_changed_is_a_good_one(running: Running, forge
 @settings(max_examples=2500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 async def test_whatever_is_changed_the_answer_is_one_of_ours(running: Running, forge: Forge, data: st.DataObject) -> None:
-    request = data.draw(changed(forge))
+    request = data.draw(changed(SOURCE))
     status, headers, body, took = await sent(running, request)
     SEEN[status] += 1
     running.records.clear()
