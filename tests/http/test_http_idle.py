@@ -45,6 +45,8 @@ def test_idle_connections_are_held_and_hold_nobody_up(server: str, tmp_path: Pat
 @pytest.mark.parametrize("server", SERVERS)
 def test_when_idle_connections_end_everything_that_they_held_is_given_back(server: str, tmp_path: Path) -> None:
     with raw_service(tmp_path, server, {"keep_alive": 1}) as raw, ExitStack() as stack:
+        assert raw.works()  # opens what is opened on first use
+        time.sleep(1.5)  # and what served it is closed
         open_before = raw.files
         for _ in range(200):
             stack.enter_context(raw.connect())

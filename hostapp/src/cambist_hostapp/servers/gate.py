@@ -22,6 +22,9 @@ from .head import path_of
 LINGER = 1.0
 """Seconds that a client gets to read a last answer before the connection is torn down: a reset would take the answer with it."""
 
+MOST_THROWN = 2_097_152
+"""Bytes that are read after the last answer, within that time."""
+
 
 class Behind(Protocol):
     """What a server brings for one connection: it is given one whole request at a time, and says `gate.answered()` after each."""
@@ -57,7 +60,7 @@ class Gate(asyncio.Protocol):
         self._place, self._limits = place, place.listen.limits
         self._framing = Framing(self._limits, place.listen.max_body)
         self._behind: Behind | None = None
-        self._kept = self._requests = 0
+        self._kept = self._requests = self._thrown = 0
         self._busy = self._blocked = self.shut = False
         self.transport: asyncio.Transport
         self.deadline = math.inf
@@ -74,7 +77,8 @@ class Gate(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.shut:
-            return  # what still comes is read, so that it does not reset the connection, and thrown away
+            self._throw_away(len(data))
+            return
         if self._framing.part is Part.NOTHING and not self._busy:
             self._wait(self._limits.head_timeout)
         self._framing.receive(data)
@@ -150,6 +154,12 @@ class Gate(asyncio.Protocol):
             self.close()
         else:
             self._refuse(NotArrived())
+
+    def _throw_away(self, count: int) -> None:
+        """What still comes is read, so that it does not reset the connection before the answer is read; but not for ever."""
+        self._thrown += count
+        if self._thrown > MOST_THROWN:
+            self.transport.abort()
 
     def _pump(self) -> None:
         last = self._place.parting or self._requests + 1 >= self._limits.requests_per_connection
