@@ -12,6 +12,7 @@ import pytest
 
 from cambist import Mark, Unavailable
 from cambist_sqlite import schema
+from cambist_sqlite.file import connect
 from cambist_sqlite.settings import SqliteSettings
 from cambist_sqlite.store import SqliteStore
 from cambist_sqlite.upkeep import Migrated, migrate
@@ -182,3 +183,28 @@ def test_a_step_that_was_released_is_never_changed() -> None:
         "CREATE TABLE marks (key BLOB PRIMARY KEY, expires_at REAL NOT NULL) WITHOUT ROWID",
         "CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB NOT NULL, expires_at REAL)",
     )
+
+
+def test_the_version_is_read_at_one_moment_while_another_process_makes_the_tables(path: Path) -> None:
+    """Else the file would be nobody's: without our mark, which was read before, and with tables, which were read after."""
+    maker, reader = connect(path), connect(path)
+    prepare_wal(maker)
+    made = False
+
+    def making(statement: str) -> None:
+        nonlocal made
+        if "user_version" in statement and not made:
+            made = True
+            schema.prepare(maker)
+
+    reader.set_trace_callback(making)
+    assert schema.version(reader) == 0
+    assert made
+    assert schema.version(reader) == schema.newest()
+    for connection in (maker, reader):
+        connection.close()
+
+
+def prepare_wal(connection: sqlite3.Connection) -> None:
+    """What the other process has done already when the reader begins: so that neither waits for the other."""
+    connection.execute("PRAGMA journal_mode = WAL")

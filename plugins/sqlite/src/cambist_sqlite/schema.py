@@ -7,7 +7,7 @@ import sqlite3
 from cambist import Unavailable
 
 from .faults import WHAT
-from .transaction import writing
+from .transaction import reading, writing
 
 APPLICATION = 0x63616D62
 """`camb`, in the file's header: so that we never write into the database of another program."""
@@ -58,10 +58,12 @@ def migrate(connection: sqlite3.Connection) -> int:
 
 def version(connection: sqlite3.Connection) -> int:
     """The version of the tables, 0 where there is none yet. Raises Unavailable for what another program, or a newer one, wrote."""
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    with reading(connection):  # at one moment: another process may be making the tables
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if application != APPLICATION:
-        if application or found or connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        if application or found or tables:
             raise Unavailable(what=WHAT, cause="the file is the database of another program")
         return 0
     if not 0 < found <= newest():
