@@ -29,6 +29,6 @@ def complaint(request: Request, status: int, headers: Mapping[str, str], body: b
         return f"status {status}, {document.get('reason')}"
     if status >= 400 and not {"error", "reason", "request_id"} <= document.keys():
         return f"a refusal without its members: {sorted(document)}"
-    if request.path in PATHS.values() and "cambist-decision-id" not in headers and status not in (408, 429, 431):
+    if request.path.partition("?")[0] in PATHS.values() and "cambist-decision-id" not in headers and status not in (408, 429, 431):
         return "an answer without a decision"
     return None
