@@ -34,8 +34,10 @@ def test_the_settings_that_a_how_to_shows_are_settings(page: Path, monkeypatch: 
     monkeypatch.setenv("OPA_TOKEN", "t0ken")
     monkeypatch.setenv("CAMBIST_INTROSPECTION_SECRET", "s3cret")
     hash_file, authority = "/etc/cambist/checkout.hash", "/etc/cambist/internal-ca.pem"
+    of_cluster = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
     for block in blocks(page, "toml"):
         text = block.replace(f'{{ file = "{hash_file}" }}', '"$argon2id$"').replace(authority, certifi.where())
+        text = text.replace(of_cluster, certifi.where())
         if "resources." in text and "applications." not in text:
             text += '[applications.reports]\nsecret_hash = "$argon2id$"\n'
         parse({"issuer": "https://sts.example.com", **tomllib.loads(text)})

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from urllib.parse import quote, unquote
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError
 
 from .credential import Credential, Unverified
 from .errors import CallerUnproved
@@ -75,5 +75,5 @@ class ClientSecretValidator:
 def _verify(stored: str, secret: str) -> bool:
     try:
         return _HASHER.verify(stored, secret)
-    except (VerifyMismatchError, VerificationError, InvalidHashError):
+    except (VerificationError, InvalidHashError):
         return False

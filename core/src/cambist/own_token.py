@@ -8,14 +8,13 @@ from typing import Any
 
 from .credential import Credential, Unverified
 from .errors import Rejected
-from .identity import Identity, Proven
+from .identity import Proven
 from .jwk import KeySet, PublicKey
 from .jwts import Expected, Jwts
 from .keys import KeyStore
 from .token_type import ACCESS_TOKEN, JWT
+from .verified import AT_JWT
 from .zone import Zone
-
-AT_JWT = "at+jwt"
 
 
 @dataclass(slots=True)
@@ -58,6 +57,5 @@ class OwnTokenValidator:
         if "exec" in verified.claims:
             # It is for one HTTP action. Another token in its place would be for more.
             raise Rejected("a token with an execution scope is not exchanged")
-        identity = Identity(issuer=self._zone.issuer, subject=verified.subject, attributes=verified.claims)
         scope = frozenset((verified.text("scope") or "").split())
-        return verified.proven(identity=identity, scope=scope, transaction=verified.text("txn"))
+        return verified.proven(scope=scope, transaction=verified.text("txn"))

@@ -10,6 +10,7 @@ JWT = f"{IETF}jwt"
 ACCESS_TOKEN = f"{IETF}access_token"
 ID_TOKEN = f"{IETF}id_token"
 API_KEY = f"{OWN}api-key"
+KUBERNETES_SA = f"{OWN}kubernetes-sa"
 
 ALIASES = {
     f"{STARFLY}oidc": ID_TOKEN,
@@ -43,7 +44,7 @@ PAGE = (
 )
 """The allowed values of `subject_token_type` on the page of the JSON dialect, in its order."""
 
-KNOWN = frozenset({*PAGE, *ALIASES.values(), ID_TOKEN, f"{IETF}saml1", f"{IETF}saml2", f"{IETF}refresh_token"})
+KNOWN = frozenset({*PAGE, *ALIASES.values(), ID_TOKEN, KUBERNETES_SA, f"{IETF}saml1", f"{IETF}saml2", f"{IETF}refresh_token"})
 
 
 def canonical(name: str) -> str:

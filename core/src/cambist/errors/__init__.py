@@ -10,7 +10,7 @@
     └── Fault                  a bug, ours or a plugin's
 
 A reason code is a promise: once published it keeps its meaning. The docstring of a class is its meaning in
-the generated reference, `hint` is what to try.
+the generated reference, `likely` the mistake that most often leads there, `hint` is what to try.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from .caller import GrantNotAllowed as GrantNotAllowed
 from .credential import AlgorithmRefused as AlgorithmRefused
 from .credential import Ambiguous as Ambiguous
 from .credential import AudienceMismatch as AudienceMismatch
+from .credential import AudienceMissing as AudienceMissing
 from .credential import AudienceNotSole as AudienceNotSole
 from .credential import ClaimMissing as ClaimMissing
 from .credential import ClaimNotAccepted as ClaimNotAccepted
+from .credential import ClusterAmbiguous as ClusterAmbiguous
 from .credential import CredentialMalformed as CredentialMalformed
 from .credential import CredentialTooLarge as CredentialTooLarge
 from .credential import Expired as Expired
@@ -34,6 +36,7 @@ from .credential import Inactive as Inactive
 from .credential import IssuerNotTrusted as IssuerNotTrusted
 from .credential import KeyUnknown as KeyUnknown
 from .credential import KindMismatch as KindMismatch
+from .credential import LegacyToken as LegacyToken
 from .credential import NonceMismatch as NonceMismatch
 from .credential import NotYetValid as NotYetValid
 from .credential import PartyMismatch as PartyMismatch
@@ -44,6 +47,7 @@ from .credential import Rejected as Rejected
 from .credential import Replayed as Replayed
 from .credential import Revoked as Revoked
 from .credential import SignatureInvalid as SignatureInvalid
+from .credential import SubjectContradicted as SubjectContradicted
 from .credential import TenantMismatch as TenantMismatch
 from .credential import Unclaimed as Unclaimed
 from .credential import UserToken as UserToken

@@ -11,6 +11,7 @@ class Unavailable(Refusal):
     """Something that is needed to decide is not available, so nothing was issued."""
 
     reason = "temporarily_unavailable"
+    likely = "The issuer's keys, the policy server, the store or the ledger cannot be reached."
     hint = "Try again after the time in Retry-After; /ready names what is missing."
     retry_after = 5
 
@@ -19,12 +20,14 @@ class DeadlineExceeded(Unavailable):
     """The decision took too long, so nothing was issued."""
 
     reason = "deadline_exceeded"
+    likely = "An issuer or the policy server answers slowly, or the machine is overloaded."
 
 
 class Overloaded(Unavailable):
     """More is asked than can be answered in time, so this was not begun."""
 
     reason = "overloaded"
+    likely = "More clients ask than this machine can serve, or one asks for a token anew for each of its calls."
     hint = "Try again after the time in Retry-After; add workers if it lasts."
     retry_after = 1
 
@@ -33,6 +36,7 @@ class TooManyRequests(Unavailable):
     """This address, or this client, asks more often than it may, so this was not begun."""
 
     reason = "too_many_requests"
+    likely = "A token is fetched anew for each call in place of being kept until it ends, or a failing client tries again at once."
     hint = "Try again after the time in Retry-After; the limits are `listen.limits` of the server."
 
     def __init__(self, wait: float = 1.0) -> None:
@@ -44,6 +48,7 @@ class Fault(Refusal):
     """Something went wrong inside; nothing was issued."""
 
     reason = "internal_fault"
+    likely = "A bug of this service."
     hint = "Give the decision id to the operator: the ledger has the cause."
 
 
@@ -51,6 +56,7 @@ class PluginFault(Fault):
     """A plugin did not keep its promise; nothing was issued."""
 
     reason = "plugin_fault"
+    likely = "A bug of a plugin, or a version of it that does not fit."
 
     def __init__(self, plugin: str, cause: object) -> None:
         what = f"{type(cause).__name__}" if isinstance(cause, BaseException) else str(cause)

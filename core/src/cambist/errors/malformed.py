@@ -9,6 +9,7 @@ class Malformed(Refusal):
     """The request could not be read."""
 
     reason = "malformed"
+    likely = "The body is cut, not valid JSON, not percent-encoded, or of another media type than its header says."
     hint = "Compare the request with the example of its endpoint."
 
 
@@ -16,6 +17,7 @@ class BodyTooLarge(Malformed):
     """The body is larger than this service reads."""
 
     reason = "body_too_large"
+    likely = "A token with very many claims, or something that is no request of this service."
     hint = "Send less, or raise `listen.max_body` on the server."
 
 
@@ -23,6 +25,7 @@ class HeadTooLarge(Malformed):
     """The request line and headers are larger, or more, than this service reads."""
 
     reason = "head_too_large"
+    likely = "A proxy adds headers, or a token was sent as a header or in the URL."
     hint = "Send fewer and shorter headers, or raise `listen.limits.max_head` and `max_headers` on the server."
 
 
@@ -30,6 +33,7 @@ class FramingUnsound(Malformed):
     """The message is not sound HTTP/1.1: two readers could see two different requests in it (RFC 9112)."""
 
     reason = "framing_unsound"
+    likely = "A client, or a proxy in between, writes HTTP by hand."
     hint = "Send the request by an HTTP library; a proxy in between may have changed it."
 
 
@@ -37,6 +41,7 @@ class NotArrived(Malformed):
     """The request did not arrive in time."""
 
     reason = "not_arrived"
+    likely = "The connection is slow or was given up, or Content-Length says more than was sent."
     hint = "Send the whole request at once; `listen.limits.head_timeout` and `listen.body_timeout` say how long is waited."
 
 
@@ -44,6 +49,7 @@ class MediaTypeUnsupported(Malformed):
     """The endpoint does not take this media type."""
 
     reason = "media_type_unsupported"
+    likely = "A form was sent to the JSON endpoint, or JSON to the form endpoint."
     hint = "The form endpoint takes application/x-www-form-urlencoded, the JSON endpoint application/json; a zone may `accept` both."
 
 
@@ -51,6 +57,7 @@ class MethodNotAllowed(Malformed):
     """The endpoint does not take this method."""
 
     reason = "method_not_allowed"
+    likely = "A token endpoint was opened in a browser, or a redirect turned POST into GET."
     hint = "Use the method named in the Allow header."
 
 
@@ -58,6 +65,7 @@ class PathUnknown(Malformed):
     """Nothing is served at this path."""
 
     reason = "path_unknown"
+    likely = "A path of another token service, a final slash, or a prefix that a proxy should have taken away."
     hint = "See /.well-known/oauth-authorization-server for the endpoints."
 
 
@@ -65,6 +73,7 @@ class ParameterMissing(Malformed):
     """A required parameter is missing or empty."""
 
     reason = "parameter_missing"
+    likely = "The variable that holds the value is empty."
     hint = "Add the parameter that is named."
 
 
@@ -72,6 +81,7 @@ class ParameterRepeated(Malformed):
     """A parameter that may be given once was given more often (RFC 6749 section 3.2)."""
 
     reason = "parameter_repeated"
+    likely = "A parameter is set by the library and by hand."
     hint = "Send the parameter once; only `resource` and `audience` repeat."
 
 
@@ -79,6 +89,7 @@ class ParameterInvalid(Malformed):
     """A parameter has a value that is not allowed."""
 
     reason = "parameter_invalid"
+    likely = "The value is of another type, has a line break in it, or stands in the URL in place of the body."
     hint = "Correct the parameter that is named."
 
 
@@ -86,6 +97,7 @@ class ParameterUnsupported(Malformed):
     """A parameter asks for a feature that this service does not have; it is refused rather than ignored."""
 
     reason = "parameter_unsupported"
+    likely = "The client was written for another token service."
     hint = "Leave the parameter out."
 
 
@@ -93,6 +105,7 @@ class ScopeMalformed(Malformed):
     """The scope is not a list of scope tokens separated by single spaces (RFC 6749 section 3.3)."""
 
     reason = "scope_malformed"
+    likely = "Scopes were separated by commas, or sent as a list."
     hint = "Separate scopes with one space; no tabs, quotes or backslashes."
 
 
@@ -100,6 +113,7 @@ class GrantTypeUnsupported(Malformed):
     """The grant type is not served at this endpoint."""
 
     reason = "grant_type_unsupported"
+    likely = "The client's default grant type was left as it is, or the name was mistyped."
     hint = "Use urn:ietf:params:oauth:grant-type:token-exchange."
 
 
@@ -107,6 +121,7 @@ class TokenTypeUnknown(Malformed):
     """The token type is not one this service knows."""
 
     reason = "token_type_unknown"
+    likely = "The name of the type was mistyped, or is that of another token service."
     hint = "Use one of the types that are listed."
 
 
@@ -114,6 +129,7 @@ class TokenTypeNotEnabled(Malformed):
     """The token type is known, but no plugin for it is enabled in this zone."""
 
     reason = "token_type_not_enabled"
+    likely = "The plugin is not installed, or has no table in the settings of this zone."
     hint = "Install and enable the plugin for this type: `cambist plugins` lists what is there."
 
 
@@ -121,6 +137,7 @@ class ZoneUnknown(Malformed):
     """There is no zone of this name."""
 
     reason = "zone_unknown"
+    likely = "A zone_id of another environment, or a mistyped one."
     hint = "Check zone_id; without it the zone is `default`."
 
 
@@ -128,6 +145,7 @@ class TargetMissing(Malformed):
     """Nothing says for whom the token is meant, and the caller has no default target."""
 
     reason = "target_missing"
+    likely = "The client sends neither audience nor resource, as some libraries do."
     hint = "Send `audience` or `resource`, or give the application a default_target."
 
 
@@ -135,6 +153,7 @@ class TargetInvalid(Malformed):
     """A target is neither a declared resource nor an absolute URI without a fragment (RFC 8707 section 2)."""
 
     reason = "target_invalid"
+    likely = "A bare name was sent that no resource in the settings has, or a URL without its scheme."
     hint = "Declare the resource, or send an absolute URI."
 
 
@@ -142,4 +161,5 @@ class LifetimeAboveCap(Malformed):
     """The lifetime asked for is above the cap."""
 
     reason = "ttl_above_cap"
+    likely = "A ttl_seconds that suits another token service."
     hint = "Ask for no more than the cap that is named."

@@ -9,6 +9,7 @@ class Refusal(Exception):
     """The request was refused."""
 
     reason: ClassVar[str] = "refused"
+    likely: ClassVar[str] = ""
     hint: ClassVar[str] = ""
 
     def __init__(self, said: str = "", *, expected: object = None, seen: object = None, **facts: object) -> None:

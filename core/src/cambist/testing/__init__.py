@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .clock import MovableClock as MovableClock
     from .cloud_forge import EntraForge as EntraForge
     from .cloud_forge import GoogleForge as GoogleForge
+    from .cluster_forge import ApiServer as ApiServer
+    from .cluster_forge import KubernetesForge as KubernetesForge
     from .contracts import KeyStoreContract as KeyStoreContract
     from .contracts import ObserverContract as ObserverContract
     from .contracts import PolicyContract as PolicyContract
@@ -39,6 +41,7 @@ _HOMES = {
     "changes": ("small_changes",),
     "clock": ("MovableClock",),
     "cloud_forge": ("EntraForge", "GoogleForge"),
+    "cluster_forge": ("ApiServer", "KubernetesForge"),
     "contracts": ("KeyStoreContract", "ObserverContract", "PolicyContract", "StoreContract", "ValidatorContract"),
     "forge": ("ABSENT", "Forge"),
     "http": ("DeafHttp", "ScriptedHttp"),

@@ -41,6 +41,7 @@ TABLE: Table = {
     # RFC 8693 section 2.2.2: a subject or actor token that is not good is an invalid request, not an invalid grant.
     e.Rejected: Told(400, "invalid_request"),
     e.CredentialMalformed: Told(400, "invalid_request"),
+    e.AudienceMissing: Told(400, "invalid_request"),
     e.CredentialTooLarge: Told(400, "invalid_request"),
     e.SignatureInvalid: Told(400, "invalid_request"),
     e.KeyUnknown: Told(400, "invalid_request"),
@@ -58,6 +59,9 @@ TABLE: Table = {
     e.UserToken: Told(400, "invalid_request"),
     e.PlatformToken: Told(400, "invalid_request"),
     e.TenantMismatch: Told(400, "invalid_request"),
+    e.LegacyToken: Told(400, "invalid_request"),
+    e.SubjectContradicted: Told(400, "invalid_request"),
+    e.ClusterAmbiguous: Told(400, "invalid_request"),
     e.Inactive: Told(400, "invalid_request"),
     e.PossessionMissing: Told(400, "invalid_request"),
     e.Replayed: Told(400, "invalid_request"),

@@ -13,7 +13,7 @@ from .call import NO_STORE, Call, Reply, json_reply
 from .client import client, client_id
 from .codes import CLIENT_FAILED, TABLE
 from .parameters import FORM, MEDIA_TYPES, Parameters
-from .refusing import description, explained, headers, is_the_clients, row
+from .refusing import PAGE, description, explained, headers, is_the_clients, row
 
 
 class OAuth:
@@ -21,18 +21,18 @@ class OAuth:
 
     name = Dialect.OAUTH.value
 
-    def __init__(self, zones: dict[str, Zone]) -> None:
-        self._zones = zones
+    def __init__(self, zones: dict[str, Zone], home: str = "default", page: str = PAGE) -> None:
+        self._zones, self._home, self._page = zones, home, page
         self._accepts = {name: frozenset(MEDIA_TYPES[kind] for kind in zone.accept) for name, zone in zones.items()}
 
     def read(self, call: Call) -> ExchangeRequest:
-        found = reading.given(call, FORM, self._accepts)
+        found = reading.given(call, FORM, self._accepts, self._home)
         grant = found.required("grant_type")
         if grant not in (TOKEN_EXCHANGE, CLIENT_CREDENTIALS):
             raise GrantTypeUnsupported(expected=[TOKEN_EXCHANGE, CLIENT_CREDENTIALS], seen=grant)
         if found.values.get("execution_scope") not in (None, ""):
             raise ParameterUnsupported("execution_scope belongs to the JSON endpoint", seen="execution_scope")
-        zone_id = found.text("zone_id") or "default"
+        zone_id = reading.zone(found, self._home)
         exchanging = grant == TOKEN_EXCHANGE
         if not exchanging:
             _alone(found)
@@ -77,7 +77,7 @@ class OAuth:
             more = (*more, ("www-authenticate", 'Basic realm="cambist"'))
         if told.status == 405:
             more = (*more, ("allow", "POST"))
-        body = {"error": told.error, "error_description": description(refusal), **explained(refusal, call)}
+        body = {"error": told.error, "error_description": description(refusal), **explained(TABLE, refusal, call, self._page)}
         return json_reply(told.status, body, more)
 
 

@@ -43,8 +43,8 @@ MAX_SCOPE = 4096
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 
-def given(call: Call, own: str, accepts: Accepts) -> Parameters:
-    """The parameters of a POST. `own` is the media type of the endpoint; a zone may take the other one too."""
+def given(call: Call, own: str, accepts: Accepts, home: str) -> Parameters:
+    """The parameters of a POST. `own` is the media type of the endpoint; a zone may take the other one too. `home` as in `zone`."""
     if call.method != "POST":
         raise MethodNotAllowed(expected="POST", seen=call.method[:20])
     if call.trouble is not None:
@@ -54,12 +54,20 @@ def given(call: Call, own: str, accepts: Accepts) -> Parameters:
         raise ParameterInvalid("parameters belong into the body, not into the URL", seen="query")
     kind = media_type(call, frozenset({own}).union(*accepts.values()))
     found = parameters(kind, call.body)
-    if kind != own and kind not in accepts.get(found.text("zone_id") or "default", frozenset()):
+    if kind != own and kind not in accepts.get(zone(found, home), frozenset()):
         raise MediaTypeUnsupported(expected=[own], seen=kind)
     for name in ABSENT_FEATURES:
         if found.values.get(name) not in (None, ""):
             raise ParameterUnsupported(f"{name} is not supported", seen=name)
     return found
+
+
+def zone(found: Parameters, home: str) -> str:
+    """The zone that is asked: `home` is whose endpoint it is. At the default zone's others can be named, at those of others none."""
+    named = found.text("zone_id") or home
+    if named != home and home != "default":
+        raise ParameterInvalid("zone_id names another zone than this endpoint's", expected=home, seen="zone_id")
+    return named
 
 
 def credential(found: Parameters, role: Role, default_type: str | None) -> Credential | None:

@@ -14,7 +14,7 @@ from . import codes, reading
 from .call import NO_STORE, Call, Reply, json_reply
 from .client import client, client_id
 from .parameters import JSON, MEDIA_TYPES, Parameters
-from .refusing import Table, Told, description, explained, headers, is_the_clients, row
+from .refusing import PAGE, Table, Told, description, explained, headers, is_the_clients, row
 
 DENIED = Told(403, "access_denied")
 INVALID = Told(400, "invalid_request")
@@ -52,6 +52,7 @@ TABLE: Table = {
     e.Ambiguous: INVALID,
     e.Rejected: INVALID,
     e.CredentialMalformed: INVALID,
+    e.AudienceMissing: INVALID,
     e.CredentialTooLarge: INVALID,
     e.SignatureInvalid: INVALID,
     e.KeyUnknown: INVALID,
@@ -69,6 +70,9 @@ TABLE: Table = {
     e.UserToken: INVALID,
     e.PlatformToken: INVALID,
     e.TenantMismatch: INVALID,
+    e.LegacyToken: INVALID,
+    e.SubjectContradicted: INVALID,
+    e.ClusterAmbiguous: INVALID,
     e.Inactive: INVALID,
     e.PossessionMissing: INVALID,
     e.Replayed: INVALID,
@@ -97,11 +101,12 @@ class V1:
 
     name = Dialect.V1.value
 
-    def __init__(self, zones: dict[str, Zone]) -> None:
+    def __init__(self, zones: dict[str, Zone], home: str = "default", page: str = PAGE) -> None:
+        self._home, self._page = home, page
         self._accepts = {name: frozenset(MEDIA_TYPES[kind] for kind in zone.accept) for name, zone in zones.items()}
 
     def read(self, call: Call) -> ExchangeRequest:
-        found = reading.given(call, JSON, self._accepts)
+        found = reading.given(call, JSON, self._accepts, self._home)
         grant = found.required("grant_type")
         if grant != TOKEN_EXCHANGE:
             raise GrantTypeUnsupported(f"grant_type must be {TOKEN_EXCHANGE}", expected=TOKEN_EXCHANGE, seen=grant)
@@ -112,7 +117,7 @@ class V1:
         return ExchangeRequest(
             dialect=Dialect.V1,
             grant_type=grant,
-            zone_id=found.text("zone_id") or "default",
+            zone_id=reading.zone(found, self._home),
             subject=subject,
             actor=reading.credential(found, Role.ACTOR, JWT),
             client=client(call, found),
@@ -144,8 +149,8 @@ class V1:
         if told.status == 401:
             more = (*more, ("www-authenticate", 'Basic realm="cambist"'))
         precise = codes.CLIENT_FAILED.error if is_the_clients(refusal) else row(codes.TABLE, refusal).error
-        body = {"error": told.error, "error_description": description(refusal), "sts_error": precise, **explained(refusal, call)}
-        return json_reply(told.status, body, more)
+        body = {"error": told.error, "error_description": description(refusal), "sts_error": precise}
+        return json_reply(told.status, {**body, **explained(TABLE, refusal, call, self._page)}, more)
 
     def _told(self, refusal: Refusal, call: Call) -> Told:
         if is_the_clients(refusal) or isinstance(refusal, e.CallerUnproved | e.CallerMismatch):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from cambist import Credential, Identity, Proven, Unverified
 from cambist.jwts import Jwts
+from cambist.service_account import facts
 from cambist.token_type import JWT
 
-from . import kubernetes
 from .settings import JwtSettings
 
 
@@ -28,6 +28,6 @@ class JwtValidator:
         verified = await self._jwts.verify(credential.token, self._expected)
         issuer = verified.expected.issuer
         if self._entries[issuer].preset == "kubernetes":
-            attributes = {**verified.claims, **kubernetes.attributes(verified)}
+            attributes = {**verified.claims, **facts(verified.claims)}
             return verified.proven(identity=Identity(issuer=issuer, subject=verified.subject, attributes=attributes))
         return verified.proven()
