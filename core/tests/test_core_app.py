@@ -164,6 +164,13 @@ async def test_a_body_that_does_not_arrive_is_not_waited_for() -> None:
     assert [record.outcome for record in running.records] == ["malformed"]
 
 
+async def test_a_body_that_nobody_asked_for_is_not_waited_for_either() -> None:
+    async with open_sts({"listen": {"body_timeout": 0.05}}) as running:
+        async with asyncio.timeout(5):
+            status, (_, body) = await raw(running, "GET", "/health", {"type": "http.request", "body": b"a", "more_body": True})
+    assert (status, body) == (200, b'{"status":"ok"}')
+
+
 @pytest.mark.parametrize("length", [b"-1", b"abc", b"1e3"])
 async def test_a_length_that_is_none_is_no_failure(length: bytes) -> None:
     async with open_sts({}) as running:

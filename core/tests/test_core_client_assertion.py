@@ -72,6 +72,7 @@ class Bench:
 def test_it_takes_jwt_bearer_assertions_and_names_no_issuer() -> None:
     validator = Bench().validator
     assert (validator.token_types, validator.issuers) == (frozenset({JWT_BEARER}), None)
+    assert JWT_BEARER == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 section 2.2
     assert validator.recognizes(Unverified(token_type=JWT_BEARER))
 
 
@@ -170,6 +171,19 @@ async def test_an_algorithm_is_good_only_where_it_is_allowed() -> None:
     loose = Bench(algorithms=["ES256", "HS256", "none"])
     for algorithm in ("HS256", "none"):
         assert isinstance(await loose.refused(loose.assertion({"alg": algorithm})), CallerUnproved)
+
+
+async def test_a_scope_in_an_assertion_bounds_nothing() -> None:
+    bench = Bench()
+    assert (await bench.judge(bench.assertion(scope="read"))).scope is None
+
+
+async def test_a_key_that_declares_no_algorithm_is_for_the_one_that_the_application_may_use() -> None:
+    bench = Bench("PS256")
+    undeclared = {"keys": [{name: value for name, value in bench.forge.jwks["keys"][0].items() if name != "alg"}]}
+    zone = Zone(issuer=ISSUER, applications={"app": Application(jwks=undeclared, algorithms=("PS256",))})
+    bench.validator = ClientAssertionValidator(zone, ENDPOINT, Jwts(HTTP, bench.clock))
+    assert (await bench.judge(bench.assertion())).identity.subject == "app"
 
 
 async def test_an_actor_or_a_binding_in_an_assertion_is_not_ignored() -> None:

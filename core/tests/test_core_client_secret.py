@@ -83,6 +83,7 @@ async def test_the_right_secret_proves_the_application_and_bounds_nothing() -> N
 def test_it_takes_client_secrets_and_names_no_issuer() -> None:
     judge = validator(app=HASHED)
     assert (judge.token_types, judge.issuers) == (frozenset({CLIENT_SECRET}), None)
+    assert CLIENT_SECRET == "urn:cambist:token-type:client-secret"  # policies read it as the method of the caller
     assert judge.recognizes(Unverified(token_type=CLIENT_SECRET))
 
 
@@ -91,6 +92,16 @@ def test_it_takes_client_secrets_and_names_no_issuer() -> None:
 async def test_id_and_secret_stay_apart_whatever_is_in_them(client_id: str, secret: str) -> None:
     judge = ClientSecretValidator(ISSUER, {client_id: quick(secret)})
     assert (await judge.validate(presented(client_id, secret))).identity.subject == client_id
+
+
+def test_id_and_secret_are_written_as_form_encoding_has_it() -> None:
+    """RFC 6749 section 2.3.1: no reserved character stands for itself."""
+    assert credential_text("a/b", "c/d:e") == "a%2Fb:c%2Fd%3Ae"
+
+
+async def test_nobody_is_proved_by_the_hash_that_stands_in_for_an_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_verify", lambda stored, secret: True)
+    assert (await refusal(validator(), "nobody", SECRET)).facts == {"client_id": "nobody"}
 
 
 async def test_what_the_ledger_is_told_is_the_id_that_was_claimed() -> None:

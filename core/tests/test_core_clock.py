@@ -35,6 +35,19 @@ async def test_a_time_out_of_somebody_elses_is_not_ours() -> None:
     assert str(raised.value) == "theirs"
 
 
+async def test_a_deadline_that_a_library_tells_as_its_own_time_out_is_ours() -> None:
+    async def library() -> None:
+        try:
+            await asyncio.sleep(5)
+        except asyncio.CancelledError:
+            raise TimeoutError("theirs") from None
+
+    with pytest.raises(DeadlineExceeded) as refused:
+        async with within(0.01, "the work"):
+            await library()
+    assert refused.value.facts == {"what": "the work", "seconds": 0.01}
+
+
 async def test_the_inner_deadline_is_told_before_the_outer_one() -> None:
     with pytest.raises(DeadlineExceeded) as refused:
         async with within(5, "outside"), within(0.01, "inside"):

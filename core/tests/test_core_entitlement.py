@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cambist import Deny, Permit, PolicyInput, Proven
+from cambist import Credential, Deny, Permit, PolicyInput, Proven, Role
 from cambist.caller import Caller
 from cambist.entitlement import Entitlement
 from cambist.errors import Denied, Expired, LifetimeAboveCap, ScopeDenied, TargetDenied
@@ -18,6 +18,7 @@ from cambist.identity import Identity
 from cambist.request import Dialect, ExchangeRequest, ExecutionScope
 from cambist.target import Target
 from cambist.testing import question
+from cambist.token_type import JWT
 from cambist.zone import TOKEN_EXCHANGE, Resource, Zone
 
 NOW = 1_800_000_000.25
@@ -198,3 +199,21 @@ def test_when_less_than_a_second_is_left_nothing_is_issued(left: float) -> None:
 def test_the_proof_of_the_application_bounds_nothing() -> None:
     caller = Caller(id="ci", proven=proven("ci", expires_at=NOW + 1), method="m")
     assert Entitlement.narrowest(put(client=caller), Permit()).lifetime == 300
+
+
+def test_what_is_accepted_once_is_spent_in_the_role_that_it_was_sent_in() -> None:
+    once = proven("b", token_id="j", single_use_until=NOW + 60)
+    client = Caller(id="b", proven=once, method="any")
+    (mark,) = Entitlement.narrowest(put(actor=once), Permit()).marks
+    assert (mark.kind, mark.role, mark.expires_at) == ("credential", "actor", NOW + 60)
+    sent = asked(subject=Credential(token="t", token_type=JWT, role=Role.SUBJECT))
+    for request, role in ((sent, "subject"), (asked(), "client")):
+        (mark,) = Entitlement.narrowest(put(subject=once, client=client, request=request), Permit()).marks
+        assert mark.role == role
+
+
+def test_an_id_that_is_no_text_in_utf_8_is_spent_like_any_other() -> None:
+    """JSON can say half of a surrogate pair; whoever sends one must neither break us nor share a mark with somebody."""
+    ids = ["\ud800", "\ud801", "?", "\ufffd"]
+    marks = [Entitlement.narrowest(put(subject=proven(token_id=name, single_use_until=NOW + 60)), Permit()).marks for name in ids]
+    assert len({mark.key for (mark,) in marks}) == len(ids)

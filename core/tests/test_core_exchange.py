@@ -238,4 +238,4 @@ async def test_the_steps_of_the_story_are_told_in_order() -> None:
     async with staged() as stage:
         await stage.ask(**stage.proof())
         names = " ".join(step.name for step in stage.running.records[0].trace.steps)
-    assert names == "request zone possession client targets subject delegation question standing policy ruling key draft spend mint"
+    assert names == "request zone possession client subject targets delegation question standing policy ruling key draft spend mint"

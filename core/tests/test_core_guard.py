@@ -433,6 +433,16 @@ async def test_what_is_used_once_has_an_id_and_is_remembered(token_id: str | Non
     assert said == "a single-use credential without an id, or that is forgotten at once"
 
 
+async def test_what_is_used_once_is_remembered_for_as_long_as_it_is_good() -> None:
+    once = replace(GOOD, token_id="id")
+    said = await fault(replace(once, single_use_until=GOOD.expires_at - 1))
+    assert said == "a single-use credential that is forgotten before it ends"
+    for until in (GOOD.expires_at, GOOD.expires_at + 1):
+        assert (await proved(replace(once, single_use_until=until))).single_use_until == until
+    endless = replace(once, expires_at=math.inf, single_use_until=NOW + 1)  # it ends by its id being spent, not by time
+    assert (await proved(endless)).single_use_until == NOW + 1
+
+
 ANYTHING: st.SearchStrategy[Any] = st.recursive(
     st.none()
     | st.booleans()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from cambist.identifier import identifier, plain, segment
+from cambist.identifier import identifier, named, plain, segment
 from cambist.identity import Identity
 from cambist.zone import Zone
 
@@ -91,3 +91,17 @@ def test_the_example_of_the_documentation_is_true() -> None:
 )
 def test_the_trust_domain_is_made_of_the_issuer_and_the_zone(zone: Zone, authority: str) -> None:
     assert zone.authority == authority
+
+
+@pytest.mark.parametrize(
+    "text", ["", ROOT, f"{ROOT}elsewhere", f"{ROOT}issuer/a", f"{ROOT}application/a/b", "wimse://other.test/application/a"]
+)
+def test_what_is_no_name_of_a_party_names_nobody(text: str) -> None:
+    assert named(ZONE, text) is None
+
+
+def test_a_party_is_its_issuer_and_its_subject_whatever_else_is_said_of_it() -> None:
+    party = Identity(issuer="a", subject="b", attributes={"team": "x"})
+    assert party.same_as(Identity(issuer="a", subject="b"))
+    assert not party.same_as(Identity(issuer="c", subject="b"))
+    assert not party.same_as(Identity(issuer="a", subject="c"))

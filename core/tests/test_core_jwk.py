@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 from typing import Any
 
@@ -114,6 +115,26 @@ def test_a_key_that_cannot_be_used_is_left_out_and_spoils_nothing(key: Any, beca
     mixed = KeySet.of({"keys": [key, EC | {"kid": "good"}]})
     assert [usable.kid for usable in mixed.keys] == ["good"]
     assert because in mixed.dropped[0]
+
+
+def modulus(bits: int) -> int:
+    """A number of that many bits in which nothing but its size can be wrong."""
+    return next(n for n in itertools.count((1 << bits - 1) + 1, 2) if math.gcd(n, math.prod(range(3, 1000, 2))) == 1)
+
+
+@pytest.mark.filterwarnings("ignore:Key size should be")  # the library only warns, so it is ours to refuse
+@pytest.mark.parametrize(("bits", "usable"), [(1024, False), (2047, False), (2048, True), (8192, True), (8193, False), (16384, False)])
+def test_an_rsa_key_is_neither_short_nor_endless(bits: int, usable: bool) -> None:
+    """RFC 7518 section 3.3, and one verification must not take long."""
+    found = one(RSA | {"n": spelt(modulus(bits), (bits + 7) // 8)})
+    assert bool(found.keys) is usable
+    assert found.dropped == (() if usable else ("None: not a sound key",))
+
+
+@pytest.mark.parametrize("member", ["d", "p", "q", "dp", "dq", "qi", "oth", "k"])
+def test_one_private_member_is_enough_to_distrust_a_key(member: str) -> None:
+    """RFC 7518 sections 6.2.2, 6.3.2 and 6.4: each of them gives the key away, or most of it."""
+    assert one(RSA | {member: "AQAB"}).dropped == ("None: its private half is public, so it proves nothing",)
 
 
 SMALL_ORDER = [

@@ -118,6 +118,18 @@ def test_who_proved_itself_is_held_up_by_its_own_guesses_alone() -> None:
     assert failing(throttle, "1.1.1.1", request()) is False
 
 
+def test_of_the_addresses_that_proved_themselves_the_one_that_was_not_seen_for_longest_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Memory is bounded, whoever proves itself from wherever."""
+    monkeypatch.setattr("cambist.web.throttle.MOST", 2)
+    throttle, app = Throttle(Limits(failures=1), MovableClock()), ("default", "app")
+    for peer in ("1.1.1.1", "2.2.2.2", "1.1.1.1", "3.3.3.3"):
+        throttle.proved(peer, app)
+    assert failing(throttle, "9.9.9.9", request()) is True  # from here on strangers are held up, and who is known is not
+    assert [failing(throttle, peer, request()) for peer in ("1.1.1.1", "3.3.3.3", "2.2.2.2")] == [True, True, False]
+
+
 def test_a_clients_rate_is_one_over_all_of_its_addresses() -> None:
     throttle = Throttle(Limits(client_rate=0.1, client_burst=2, failures=0), MovableClock())
     for peer in ("1.1.1.1", "2.2.2.2"):

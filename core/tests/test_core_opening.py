@@ -197,3 +197,19 @@ async def test_one_plugin_offers_one_store() -> None:
     with pytest.raises(DidNotStart, match="plugin two offers more than one for `store`"):
         async with open_sts({}, modules={"two": Two()}):
             pass
+
+
+async def test_two_that_ask_first_for_a_zone_open_it_once() -> None:
+    opened: list[int] = []
+
+    async def slowly() -> None:
+        opened.append(1)
+        await asyncio.sleep(0.01)
+
+    moody = Moody()
+    moody.opens = slowly
+    async with open_sts({"zones": {"other": {}}}, modules={"moody": moody}) as running:
+        before = len(opened)
+        one, two = await asyncio.gather(running.sts.zones.named("other"), running.sts.zones.named("other"))
+        assert one is two
+        assert len(opened) == before + 1

@@ -15,7 +15,7 @@ from cambist.egress import Egress, EgressSettings
 from cambist.errors import AlgorithmRefused, IssuerNotTrusted, KeyUnknown, KindMismatch, Refusal, SignatureInvalid
 from cambist.jwts import Jwts
 from cambist.keys import EphemeralKeys
-from cambist.own_token import OwnTokenValidator
+from cambist.own_token import OwnTokenValidator, PublishedKeys
 from cambist.testing import ABSENT, Forge, MovableClock, Running, open_sts
 from cambist.token_type import ACCESS_TOKEN, JWT
 from cambist.zone import TOKEN_EXCHANGE, Zone
@@ -55,6 +55,16 @@ class Bench:
         return raised.value
 
 
+class Publishing(EphemeralKeys):
+    """A key store that publishes one given key."""
+
+    def __init__(self, key: Mapping[str, Any]) -> None:
+        self.key = key
+
+    async def published(self, zone_id: str) -> tuple[Mapping[str, Any], ...]:
+        return (self.key,)
+
+
 def _kept(members: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in members.items() if value is not ABSENT}
 
@@ -68,6 +78,7 @@ async def test_identity_scope_chain_and_transaction_carry_over() -> None:
     assert [party.subject for party in proven.chain] == [act["sub"], "wimse://sts.example/application/d"]
     assert {party.issuer for party in proven.chain} == {ISSUER}
     assert proven.audience == {ISSUER}
+    assert proven.identity.attributes["txn"] == "t"  # a policy sees what the zone itself said
 
 
 async def test_a_token_without_scope_has_none_to_give() -> None:
@@ -91,6 +102,25 @@ async def test_keys_are_those_that_the_zone_publishes_at_this_moment() -> None:
     assert (await bench.judge(token)).token_id == "j"
     await bench.keys.rotate("default", compromised=True)
     assert isinstance(await bench.refused(token), KeyUnknown)
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "ES384", "PS256", "RS256", "EdDSA", "Ed25519"])
+async def test_whatever_a_key_store_may_sign_with_is_taken(algorithm: str) -> None:
+    clock = MovableClock()
+    forge = Forge(ISSUER, ISSUER, clock, algorithm="Ed25519" if algorithm == "EdDSA" else algorithm)
+    judge = OwnTokenValidator(Zone(issuer=ISSUER), Publishing({**forge.jwks["keys"][0], "alg": algorithm}), Jwts(HTTP, clock))
+    token = forge.jwt({"typ": "at+jwt", "alg": algorithm}, sub=SUBJECT)
+    proven = await judge.validate(Credential(token=token, token_type=JWT, role=Role.SUBJECT))
+    assert proven.identity == Identity(issuer=ISSUER, subject=SUBJECT)
+
+
+async def test_published_keys_are_read_anew_only_when_they_are_others() -> None:
+    keys = EphemeralKeys(MovableClock())
+    published, kid = PublishedKeys(keys, "default"), (await keys.signing("default")).kid
+    first = await published.find(kid, "ES256")
+    assert await published.find(kid, "ES256") is first
+    await keys.rotate("default")
+    assert await published.find(kid, "ES256") is not first
 
 
 async def test_a_token_of_another_zone_with_the_same_issuer_is_not_its_own() -> None:

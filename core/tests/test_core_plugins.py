@@ -209,3 +209,8 @@ def test_a_plugin_keeps_or_judges_by_the_hooks_that_it_has() -> None:
 
     assert (Plugin("a", Keeps, "d", "1").keeps, Plugin("a", Keeps, "d", "1").judges) == (True, False)
     assert (Plugin("a", Offering(), "d", "1").keeps, Plugin("a", Offering(), "d", "1").judges) == (False, True)
+
+
+def test_a_hook_without_its_mark_is_told_and_not_left_out_in_silence(site: Site) -> None:
+    site.install("cambist-affirm", "affirm", POLICY.replace("@hookimpl\n", ""))
+    assert shut(affirm={}) == ["plugins.affirm: cambist-affirm 2.1: write @hookimpl above cambist_policies"]

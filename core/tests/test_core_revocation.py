@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
@@ -167,3 +168,32 @@ async def test_what_is_revoked_for_a_while_is_forgotten_then(store: Counting, cl
     assert await Revocations(store).any() is True
     clock.move(101)
     assert await Revocations(store).any() is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "zone", "kept"),
+    [
+        (Kind.TOKEN, "default", b'{"zone":"default","kind":"token","parts":["a","b"],"at":1.0,"reason":""}'),
+        (Kind.TRANSACTION, "default", b'{"zone":"default","kind":"transaction","parts":["a","b"],"at":1.0,"reason":""}'),
+        (Kind.SUBJECT, "default", b'{"zone":"default","kind":"subject","parts":["a","b"],"at":1.0,"reason":""}'),
+        (Kind.APPLICATION, "default", b'{"zone":"default","kind":"application","parts":["a","b"],"at":1.0,"reason":""}'),
+        (Kind.ISSUER, EVERYWHERE, b'{"zone":"","kind":"issuer","parts":["a","b"],"at":1.0,"reason":""}'),
+        (Kind.KEY, EVERYWHERE, b'{"zone":"","kind":"key","parts":["a","b"],"at":1.0,"reason":""}'),
+    ],
+)
+async def test_what_is_kept_is_written_so_that_the_next_version_finds_it(store: Counting, kind: Kind, zone: str, kept: bytes) -> None:
+    """An update that spelt one of these words otherwise would accept again everything that was revoked before it."""
+    revocation = Revocation(zone=zone, kind=kind, parts=("a", "b"), at=1.0)
+    await Revocations(store).revoke(revocation)
+    name = hashlib.sha256(b'["%b","%b",["a","b"]]' % (zone.encode(), kind.encode())).hexdigest()
+    assert [pair async for pair in store.scan("revoked/of/")] == [(f"revoked/of/{name}", kept)]
+
+
+async def test_a_machine_that_has_just_booted_asks_too(store: Counting, passed: list[float]) -> None:
+    """The monotonic clock starts near zero there, and nothing may be taken for known because of it."""
+    passed[0] = 0.0
+    await Revocations(store).revoke(TOKEN)
+    revocations = Revocations(store)
+    assert await revocations.any() is True
+    await revocations.lift(TOKEN)
+    assert await revocations.any() is False

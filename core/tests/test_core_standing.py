@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 import pytest
 from argon2 import PasswordHasher
 
+from cambist.caller import Caller
 from cambist.compact import Compact
-from cambist.errors import Unavailable
+from cambist.errors import Revoked, Unavailable
 from cambist.identifier import identifier
-from cambist.identity import Identity
-from cambist.revocation import EVERYWHERE, Kind, Revocation
-from cambist.testing import ISSUER, Forge, MovableClock, Running, open_sts
+from cambist.identity import Identity, Proven
+from cambist.revocation import EVERYWHERE, Kind, Revocation, Revocations
+from cambist.standing import standing
+from cambist.store import MemoryStore
+from cambist.testing import ISSUER, Forge, MovableClock, Running, open_sts, question
 from cambist.testing.trusting import Trusting
 from cambist.token_type import ACCESS_TOKEN, JWT
+from cambist.zone import Application, Zone
 
 FOREIGN = "https://issuer.example.test"
 API = "https://api.target.example.com"
@@ -168,3 +173,44 @@ async def test_when_the_store_is_down_nothing_is_issued(stage: Stage, monkeypatc
     monkeypatch.setattr(stage.running.sts.store, "get_many", down)
     answer = await stage.ask()
     assert (answer.status_code, answer.json()["reason"]) == (503, "temporarily_unavailable")
+
+
+# ── what a request names, one by one ────────────────────────────────────────────────────────────────────
+
+ZONE = Zone(issuer=ISSUER, applications={"ci": Application()})
+STRANGER = Proven(identity=Identity(issuer=FOREIGN, subject="ci"), expires_at=math.inf)
+
+
+async def role_of_revoked(kind: Kind, *parts: str, **asked: Any) -> str | None:
+    """In which role a question names what was revoked, or None where it does not."""
+    revocations = Revocations(MemoryStore(MovableClock()))
+    await revocations.revoke(Revocation(zone="default", kind=kind, parts=parts, at=1.0))
+    try:
+        await standing(revocations, question(zone=ZONE, **asked))
+    except Revoked as revoked:
+        return revoked.role
+    return None
+
+
+async def test_an_application_is_itself_whoever_vouches_for_it_and_its_namesake_elsewhere_is_not() -> None:
+    called = Caller(id="ci", proven=STRANGER, method="a vendor's", application=ZONE.applications["ci"])
+    assert await role_of_revoked(Kind.APPLICATION, "ci", client=called) == "client"
+    assert await role_of_revoked(Kind.APPLICATION, "ci", client=replace(called, application=None)) is None
+
+
+async def test_only_in_a_token_of_the_zone_does_client_id_say_who_asked_for_it() -> None:
+    for issuer, role in ((ISSUER, "subject"), (FOREIGN, None)):
+        subject = Proven(identity=Identity(issuer=issuer, subject="b", attributes={"client_id": "ci"}), expires_at=math.inf)
+        caller = Caller(id="b", proven=subject, method="subject")
+        assert await role_of_revoked(Kind.APPLICATION, "ci", subject=subject, client=caller) == role
+
+
+async def test_a_name_of_the_zone_that_is_neither_a_party_elsewhere_nor_an_application_can_be_revoked() -> None:
+    subject = Proven(identity=Identity(issuer=ISSUER, subject="wimse://sts.example.test/elsewhere"), expires_at=math.inf)
+    for kind, name in ((Kind.SUBJECT, subject.identity.subject), (Kind.ISSUER, ISSUER)):
+        assert await role_of_revoked(kind, name, subject=subject) == "subject"
+
+
+async def test_a_proof_without_ids_is_named_by_its_party_alone() -> None:
+    assert await role_of_revoked(Kind.ISSUER, FOREIGN, subject=STRANGER) == "subject"
+    assert await role_of_revoked(Kind.TOKEN, FOREIGN, "j", subject=STRANGER) is None

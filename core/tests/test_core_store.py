@@ -102,7 +102,32 @@ async def test_a_scan_finds_what_lives_under_a_prefix(store: MemoryStore, clock:
     assert [found async for found in store.scan("key/")] == [("key/a", b"1")]
 
 
-async def test_what_has_expired_leaves_the_memory(store: MemoryStore, clock: MovableClock) -> None:
+@pytest.mark.parametrize("leap", [86_400, -86_400])
+async def test_what_was_spent_or_put_is_still_there_when_a_clock_that_leapt_is_back(clock: MovableClock, leap: float) -> None:
+    passed = MovableClock(0)
+    store = MemoryStore(clock, passed)
+    assert await store.claim([mark("spent", ends=600, clock=clock)]) is None
+    await store.put("revoked", b"1", ttl=600)
+    clock.move(leap)
+    passed.move(61)
+    assert ("revoked" in await store.get_many(["revoked"])) == (leap < 0)
+    assert bool([key async for key, _ in store.scan("")]) == (leap < 0)
+    assert await store.claim([mark("another", clock=clock)]) is None  # which sweeps
+    clock.move(-leap)
+    assert await store.claim([mark("spent", ends=600, clock=clock)]) is not None
+    assert await store.get_many(["revoked"]) == {"revoked": b"1"}
+
+
+async def test_a_mark_that_is_still_there_is_taken_whatever_the_clock_says(store: MemoryStore, clock: MovableClock) -> None:
+    """The clock may leap between the look at a credential and its claim."""
+    sent = mark("a", ends=600, clock=clock)
+    assert await store.claim([sent]) is None
+    clock.move(86_400)
+    assert await store.claim([sent]) == sent
+
+
+async def test_what_has_expired_leaves_the_memory(clock: MovableClock) -> None:
+    store = MemoryStore(clock, passed=clock)
     for second in range(600):
         await store.claim([mark(f"{second}-{n}", ends=30, clock=clock) for n in range(10)])
         clock.move(1)

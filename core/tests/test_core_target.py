@@ -21,26 +21,32 @@ def asked(*wanted: str, dialect: Dialect = Dialect.OAUTH) -> ExchangeRequest:
     return ExchangeRequest(dialect=dialect, grant_type=TOKEN_EXCHANGE, targets=wanted)
 
 
+def proven(default_target: str | None = None) -> Proven:
+    return Proven(identity=Identity(issuer="https://issuer.test", subject="ci"), expires_at=1, default_target=default_target)
+
+
+SUBJECT = proven()
+
+
 def application(default_target: str | None = None) -> Caller:
-    proven = Proven(identity=Identity(issuer="https://sts.test", subject="ci"), expires_at=1)
-    return Caller(id="ci", proven=proven, method="m", application=Application(default_target=default_target))
+    return Caller(id="ci", proven=SUBJECT, method="m", application=Application(default_target=default_target))
 
 
 @pytest.mark.row("J-audience")
 @pytest.mark.row("F-resource")
 def test_a_declared_target_is_taken_as_it_is_and_any_other_must_be_a_uri() -> None:
     """Decision 14, TX-08."""
-    assert targets(ZONE, asked("orders", "https://other.test/x?y"), None) == (
+    assert targets(ZONE, asked("orders", "https://other.test/x?y"), None, SUBJECT) == (
         Target(id="orders", resource=DECLARED),
         Target(id="https://other.test/x?y"),
     )
     with pytest.raises(TargetInvalid) as refused:
-        targets(ZONE, asked("orders", "Orders"), None)
+        targets(ZONE, asked("orders", "Orders"), None, SUBJECT)
     assert refused.value.seen == "Orders"
 
 
 def test_identifiers_are_compared_letter_by_letter() -> None:
-    found = targets(ZONE, asked("https://api.test/", "https://API.test"), None)
+    found = targets(ZONE, asked("https://api.test/", "https://API.test"), None, SUBJECT)
     assert [target.resource for target in found] == [None, None]
 
 
@@ -50,16 +56,26 @@ def test_a_token_is_never_for_nobody(dialect: Dialect, wanted: str) -> None:
     """TX-12."""
     for caller in (None, application(None), application("")):
         with pytest.raises(TargetMissing) as refused:
-            targets(ZONE, asked(dialect=dialect), caller)
+            targets(ZONE, asked(dialect=dialect), caller, SUBJECT)
         assert refused.value.expected == wanted
 
 
 def test_an_application_may_have_a_default_target() -> None:
     """Decision 8."""
-    assert targets(ZONE, asked(), application("orders")) == (Target(id="orders", resource=DECLARED),)
-    assert targets(ZONE, asked("https://api.test"), application("orders"))[0].id == "https://api.test"
+    assert targets(ZONE, asked(), application("orders"), SUBJECT) == (Target(id="orders", resource=DECLARED),)
+    assert targets(ZONE, asked("https://api.test"), application("orders"), SUBJECT)[0].id == "https://api.test"
     with pytest.raises(TargetInvalid):
-        targets(ZONE, asked(), application("nothing of the kind"))
+        targets(ZONE, asked(), application("nothing of the kind"), SUBJECT)
+
+
+def test_an_issuer_may_have_a_default_target_and_the_applications_goes_before_it() -> None:
+    """Decision 8: openai's workload identity names no target, and no application either."""
+    assert targets(ZONE, asked(), None, proven("orders")) == (Target(id="orders", resource=DECLARED),)
+    assert targets(ZONE, asked(), application(), proven("orders"))[0].id == "orders"
+    assert targets(ZONE, asked(), application("https://api.test"), proven("orders"))[0].id == "https://api.test"
+    assert targets(ZONE, asked("https://api.test"), None, proven("orders"))[0].id == "https://api.test"
+    with pytest.raises(TargetInvalid):
+        targets(ZONE, asked(), None, proven("nothing of the kind"))
 
 
 @pytest.mark.parametrize(

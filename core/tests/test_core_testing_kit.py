@@ -11,15 +11,24 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from importlib_metadata import entry_points
 
+import cambist
+import cambist.testing
+from cambist import Credential, Role, Unverified
+from cambist.egress import Egress, EgressSettings
+from cambist.errors import IssuerNotTrusted
+from cambist.jwts import Jwts
 from cambist.testing import Forge, MovableClock, ScriptedHttp, small_changes
 from cambist.testing.changes import plain_changes
 from cambist.testing.contracts.patience import HeldForEver, bounded
 from cambist.testing.contracts.remembering import keeps
+from cambist.testing.trusting import ForgeValidator, Trusting
+from cambist.token_type import JWT
 
 TOKEN = "a.token_of-somebody.else"
 
@@ -115,6 +124,46 @@ def test_what_the_test_itself_knows_is_not_found() -> None:
     http = ScriptedHttp({"https://issuer.example/introspect": TOKEN.encode()})
     assert not keeps(Keeper([http, Forge(TOKEN, TOKEN, MovableClock()), sys.modules[__name__], remembering]), TOKEN)
     assert not keeps(Keeper(TOKEN[1:]), TOKEN)
+
+
+async def test_a_script_answers_each_address_as_it_is_told() -> None:
+    gone = httpx.ConnectError("gone")
+    script: dict[str, Any] = {
+        "https://a.test/": {"a": 1},
+        "https://b.test/": b"text",
+        "https://c.test/": httpx.Response(418),
+        "https://d.test/": lambda request: httpx.Response(201, text=request.method),
+        "https://e.test/": gone,
+    }
+    transport = ScriptedHttp(script)
+    async with httpx.AsyncClient(transport=transport) as http:
+        told = [await http.post(f"https://{name}.test/") for name in "abcdx"]
+        with pytest.raises(httpx.ConnectError) as raised:
+            await http.get("https://e.test/")
+    assert [(answer.status_code, answer.text) for answer in told] == [(200, '{"a":1}'), (200, "text"), (418, ""), (201, "POST"), (404, "")]
+    assert raised.value is gone
+    assert transport.asked == [f"https://{name}.test/" for name in "abcdxe"]
+
+
+async def test_the_validator_of_the_kit_takes_its_forges_and_nobody_else() -> None:
+    clock = MovableClock()
+    trusted, stranger = Forge("https://a.test", "b", clock), Forge("https://c.test", "b", clock)
+    judge = ForgeValidator(Trusting(trusted), Jwts(Egress(EgressSettings(), ScriptedHttp({})), clock))
+    assert judge.recognizes(Unverified(token_type=JWT, issuer="https://a.test"))
+    assert not judge.recognizes(Unverified(token_type=JWT, issuer="https://c.test"))
+    assert (await judge.validate(Credential(token=trusted.jwt(), token_type=JWT, role=Role.SUBJECT))).identity.issuer == "https://a.test"
+    with pytest.raises(IssuerNotTrusted):
+        await judge.validate(Credential(token=stranger.jwt(), token_type=JWT, role=Role.SUBJECT))
+
+
+@pytest.mark.parametrize("package", [cambist, cambist.testing])
+def test_a_name_that_is_not_offered_is_said_to_be_missing(package: Any) -> None:
+    with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'Nonsense'"):
+        _ = package.Nonsense
+
+
+def test_everything_that_is_offered_is_listed_before_it_is_loaded() -> None:
+    assert set(cambist.__all__) <= set(dir(cambist))
 
 
 def test_pytest_knows_the_kit_and_shows_what_its_asserts_compared(tmp_path: Path) -> None:

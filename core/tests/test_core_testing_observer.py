@@ -174,3 +174,27 @@ class RaisesAnything(Sound):
 def test_the_contract_catches_an_observer_that_loses_records_in_silence(faulty: type[Sound], said: str) -> None:
     with pytest.raises(pytest.fail.Exception, match=rf"{said}.*raise cambist\.Unavailable"):
         TestSound().test_what_it_cannot_keep_is_said([opening(faulty)])
+
+
+class Counts:
+    """An observer that keeps nothing that could be found."""
+
+    required = False
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    async def observe(self, record: Record) -> None:
+        self.taken += 1
+
+
+class TestAnObserverThatFindsNothing(ObserverContract):
+    """`find` is for observers that keep what they are told; a counter is an observer too."""
+
+    @pytest.fixture
+    def opened(self) -> Opened:
+        return opening(Counts)
+
+    def told(self, observer: Observer) -> tuple[int, str]:
+        assert isinstance(observer, Counts)
+        return observer.taken, ""

@@ -167,3 +167,11 @@ def test_the_contract_catches_a_policy_that_guesses() -> None:
     PolicyContract().test_what_it_cannot_reach_is_said([opening(Gone)], question())
     with pytest.raises(AssertionError, match=r"it cannot decide, and the answer was Deny.*raise cambist\.Unavailable"):
         PolicyContract().test_what_it_cannot_reach_is_said([opening(PermitsNothing)], question())
+
+
+class TestTheLeastThatAVendorSupplies(PolicyContract):
+    """Everything but `opened` has a default that is good for rules about workloads."""
+
+    @pytest.fixture
+    def opened(self) -> Opened:
+        return opening(Sound)

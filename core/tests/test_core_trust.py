@@ -184,6 +184,18 @@ async def test_keys_that_nobody_holds_any_more_are_forgotten_within_one_process(
         assert jwts.warnings() == {}
 
 
+async def test_keys_of_one_issuer_at_two_places_are_warned_of_though_one_place_is_sound() -> None:
+    clock = MovableClock()
+    issuer = Issuer(Forge(FOREIGN, STS, clock))
+    async with trusting(clock, issuer) as running:
+        jwts = running.sts._ground.jwts
+        sound, by_discovery = jwts.keys(FOREIGN, jwks_url=f"{FOREIGN}/keys"), jwts.keys(FOREIGN)
+        await sound.find("k1", "ES256")
+        with pytest.raises(Unavailable):
+            await by_discovery.find("k1", "ES256")
+        assert list(jwts.warnings()) == [f"keys of {FOREIGN}"]
+
+
 def test_egress_is_read_from_the_settings_and_what_is_wrong_with_it_keeps_the_service_shut() -> None:
     assert parse({"issuer": STS, "egress": {"private": ["*.internal"], "keys_kept": 60}}).service.egress.private == ("*.internal",)
     wrong = {"ca_file": "/nowhere.pem", "private": ["10.0.0.0/8"], "proxy": "socks5://a:secretword@b", "keys_kept": 90_000}

@@ -101,6 +101,18 @@ def test_two_that_recognize_one_credential_are_none() -> None:
     assert (type(refusal), refusal.facts) == (Ambiguous, {"plugins": ["one", "other"]})
 
 
+def test_a_text_that_only_looks_like_a_jwt_belongs_to_who_takes_what_names_no_issuer() -> None:
+    """And where two would take it, it is neither of theirs; where nobody does, it is what it looks like: a broken JWT."""
+    broken = Credential(token="a.b.c", token_type=ACCESS_TOKEN, role=Role.SUBJECT)
+    named, opaque, other = (Seated(name, Taker(ACCESS_TOKEN)) for name in ("named", "opaque", "other"))
+    choosy = Seated("choosy", Taker(ACCESS_TOKEN, issuers={A}, recognizes=False))
+    assert Takers.of([choosy, opaque]).taker(broken) is opaque
+    for seats, kind in (((named, other), Ambiguous), ((choosy,), CredentialMalformed)):
+        with pytest.raises(Refusal) as raised:
+            Takers(by_issuer={}, by_type={ACCESS_TOKEN: seats}).taker(broken)
+        assert type(raised.value) is kind
+
+
 def test_two_that_take_one_issuer_are_seen_before_any_credential_comes() -> None:
     with pytest.raises(ValueError, match=f"^one and other both take {JWT} of {A}$"):
         takers(one=Taker(JWT, issuers={A, B}), other=Taker(JWT, issuers={A}))
