@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+import msgspec
 
 from cambist.policy import AnswerDocument
 from cambist.question import VERSION, Question
 
 HERE = Path(__file__).resolve().parent
-SHAPES = {
+SHAPES: dict[str, tuple[Any, str]] = {
     "input.schema.json": (Question, f"What a policy is asked, version {VERSION}"),
     "answer.schema.json": (AnswerDocument, "What a policy answers"),
 }
@@ -23,7 +23,8 @@ SHAPES = {
 def schema(name: str) -> dict[str, Any]:
     """One schema as the code has it now."""
     shape, title = SHAPES[name]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **TypeAdapter(shape).json_schema(), "title": title}
+    made = msgspec.json.schema(shape) if issubclass(shape, msgspec.Struct) else shape.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": title}
 
 
 def text(name: str) -> str:

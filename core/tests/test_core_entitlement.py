@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from cambist.request import Dialect, ExchangeRequest, ExecutionScope
 from cambist.target import Target
 from cambist.testing import question
 from cambist.token_type import JWT
+from cambist.value import replace
 from cambist.zone import TOKEN_EXCHANGE, Resource, Zone
 
 NOW = 1_800_000_000.25
@@ -217,3 +218,28 @@ def test_an_id_that_is_no_text_in_utf_8_is_spent_like_any_other() -> None:
     ids = ["\ud800", "\ud801", "?", "\ufffd"]
     marks = [Entitlement.narrowest(put(subject=proven(token_id=name, single_use_until=NOW + 60)), Permit()).marks for name in ids]
     assert len({mark.key for (mark,) in marks}) == len(ids)
+
+
+def test_a_nonce_is_spent_once_for_a_subject_and_its_targets_and_by_nobody_else() -> None:
+    """SF-12: the same nonce of somebody else, or for another target, is another nonce."""
+
+    def key(**more: Any) -> str:
+        (mark,) = Entitlement.narrowest(put(**{"request": asked(execution=ACTION), "targets": (Target(id="x"),), **more}), Permit()).marks
+        assert mark.kind == "nonce"
+        return mark.key
+
+    other = {
+        "request": asked(execution=replace(ACTION, nonce="m")),
+        "subject": proven("b"),
+        "targets": (Target(id="y"),),
+    }
+    assert len({key(), *(key(**{name: value}) for name, value in other.items())}) == 4
+    elsewhere = replace(ACTION, htm="POST", htu="https://other.test/")
+    assert key() == key(request=asked(execution=elsewhere))
+
+
+def test_two_releases_that_share_a_store_call_a_mark_alike() -> None:
+    """While one replaces the other, what was spent at one must be spent at both."""
+    (mark,) = Entitlement.narrowest(put(subject=proven(token_id="j", single_use_until=NOW + 60)), Permit()).marks
+    told = b"".join(len(part).to_bytes(4, "big") + part for part in (b"https://issuer.test", b"a", b"j"))
+    assert mark.key == hashlib.sha256(told).hexdigest()

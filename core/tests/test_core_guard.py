@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import force_setattr
 
 from cambist import AudienceMismatch, Credential, CredentialMalformed, Expired, Identity, Proven, Rejected, Role, Unavailable, Unverified
 from cambist.clock import within
 from cambist.credential import NOTHING, Possession
 from cambist.errors import (
+    AudienceMissing,
     CredentialTooLarge,
     DeadlineExceeded,
     Fault,
@@ -30,6 +32,7 @@ from cambist.identity import MayAct
 from cambist.testing import MovableClock
 from cambist.token_type import API_KEY
 from cambist.validator import Seated, Takers
+from cambist.value import replace
 
 STS, KEYS = "https://sts.example", "https://keys.example"
 CLOCK = MovableClock()
@@ -221,11 +224,11 @@ async def test_a_plugin_that_swallows_the_cancellation_does_not_turn_it_into_an_
 # ── what a plugin returns ───────────────────────────────────────────────────────────────────────────────
 
 
-class Shifty(Proven):
+class Shifty(Proven, frozen=True):
     """A proof that answers anew each time."""
 
 
-class ShiftyIdentity(Identity):
+class ShiftyIdentity(Identity, frozen=True):
     """An identity that could answer anew each time."""
 
 
@@ -246,6 +249,8 @@ async def test_a_subclass_of_a_proof_is_none() -> None:
         ("identity", ShiftyIdentity(issuer=KEYS, subject="bot")),
         ("identity", Identity(issuer=KEYS, subject=5)),  # type: ignore[arg-type]  # what an untyped plugin can do
         ("identity", Identity(issuer=None, subject="bot")),  # type: ignore[arg-type]  # the same
+        ("identity", Identity(issuer=KEYS, subject="bot", attributes=None)),  # type: ignore[arg-type]  # the same
+        ("may_act", MayAct(subject=5, issuer=KEYS)),  # type: ignore[arg-type]  # the same
         ("expires_at", math.nan),
         ("expires_at", -math.inf),
         ("expires_at", None),
@@ -284,7 +289,7 @@ async def test_a_bound_of_another_kind_is_no_bound(field: str, value: object) ->
 async def test_every_bound_is_checked() -> None:
     from cambist.guard import _SHAPE
 
-    assert set(_SHAPE) == set(Proven.__dataclass_fields__) - {"token_type"}
+    assert set(_SHAPE) == set(Proven.__struct_fields__) - {"token_type"}
 
 
 async def test_everything_that_is_wrong_is_told_at_once() -> None:
@@ -329,6 +334,10 @@ async def test_any_other_name_passes_unchanged(text: str) -> None:
     assert (await proved(replace(GOOD, identity=Identity(issuer=KEYS, subject=text)))).identity.subject == text
 
 
+def test_the_longest_issuer_and_the_longest_subject_fill_the_longest_identifier() -> None:
+    assert MAX_NAME + MAX_NAME == 2048
+
+
 @pytest.mark.parametrize("place", ["issuer", "subject"])
 async def test_a_name_is_measured_in_bytes(place: str) -> None:
     for text, fits in (
@@ -351,7 +360,7 @@ async def test_a_validator_speaks_for_its_own_issuers_only() -> None:
         takers = Takers(by_issuer={}, by_type={API_KEY: [Seated("hostile", Plugin(returning(GOOD), issuers))]})
         with pytest.raises(Refusal):
             await guard.prove(presented(), NOTHING)  # by its type alone, without an issuer, it is not even asked
-        seated = replace(
+        seated = dataclasses.replace(
             guard, takers={Role.SUBJECT: Takers(by_issuer={(API_KEY, KEYS): takers.by_type[API_KEY][0]}, by_type=takers.by_type)}
         )
         token = "e30.eyJpc3MiOiJodHRwczovL2tleXMuZXhhbXBsZSJ9.AA"  # {"iss": KEYS}
@@ -379,6 +388,7 @@ async def test_one_that_names_no_issuers_does_not_speak_for_the_zone_but_of_its_
 async def test_an_expired_proof_is_refused_to_the_moment(left: float, said: str) -> None:
     refusal = await refused(replace(GOOD, expires_at=NOW + left))
     assert (type(refusal), refusal.said) == (Expired, f"it expired {said} seconds ago")
+    assert refusal.seen == {"exp": math.floor(NOW + left), "now": int(NOW)}
 
 
 @pytest.mark.parametrize("ends", [NOW + 0.001, NOW + 1, math.inf, 10**12])
@@ -443,6 +453,31 @@ async def test_what_is_used_once_is_remembered_for_as_long_as_it_is_good() -> No
     assert (await proved(endless)).single_use_until == NOW + 1
 
 
+@pytest.mark.parametrize("ended", [NOW, NOW - 1])
+async def test_what_is_used_once_and_has_ended_is_expired_and_nobody_is_blamed(ended: float) -> None:
+    once = replace(GOOD, token_id="id", expires_at=ended, single_use_until=ended)
+    assert type(await refused(once)) is Expired
+
+
+async def test_what_a_plugin_does_to_its_proof_after_the_judgement_changes_nothing() -> None:
+    """Frozen is a convention that a plugin can break (U5)."""
+    identity, passed = (Identity(issuer=KEYS, subject=name) for name in ("bot", "b"))
+    found = await proved(replace(GOOD, identity=identity, chain=(passed,)))
+    for held in (identity, passed):
+        force_setattr(held, "subject", "admin")
+    assert (found.identity.subject, [who.subject for who in found.chain]) == ("bot", ["b"])
+
+
+async def test_a_credential_for_nobody_is_told_whom_it_must_be_for_unless_the_plugin_says_that() -> None:
+    for said, told in ((None, [STS]), (["cambist"], ["cambist"])):
+        with pytest.raises(AudienceMissing) as raised:
+            await guarding(raising(AudienceMissing(expected=said))).prove(presented(), NOTHING)
+        assert raised.value.expected == told
+    with pytest.raises(Rejected) as other:
+        await guarding(raising(Rejected("no"))).prove(presented(), NOTHING)
+    assert other.value.expected is None
+
+
 ANYTHING: st.SearchStrategy[Any] = st.recursive(
     st.none()
     | st.booleans()
@@ -455,7 +490,7 @@ ANYTHING: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(sorted(Proven.__dataclass_fields__)), ANYTHING, min_size=1, max_size=3))
+@given(st.dictionaries(st.sampled_from(sorted(Proven.__struct_fields__)), ANYTHING, min_size=1, max_size=3))
 def test_no_answer_of_a_plugin_is_more_than_a_sound_proof_or_a_refusal(changes: dict[str, Any]) -> None:
     async def ask() -> Proven | None:
         try:

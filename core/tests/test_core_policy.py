@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import force_setattr
 
 from cambist import Answer, Deny, Permit, PolicyInput
 from cambist.caller import Caller
@@ -195,7 +196,7 @@ async def test_the_claims_that_are_signed_are_a_copy_that_nobody_holds() -> None
 async def test_a_policy_does_not_change_what_it_is_asked() -> None:
     class Widening(Saying):
         async def decide(self, question: PolicyInput) -> Answer:
-            object.__setattr__(question.request, "scope", ("admin",))
+            force_setattr(question.request, "scope", ("admin",))
             return Permit()
 
     with pytest.raises(PluginFault, match="plugin"):

@@ -31,7 +31,7 @@ def claims(dialect: Dialect = Dialect.OAUTH, added: dict[str, Any] | None = None
     request = ExchangeRequest(dialect=dialect, grant_type=TOKEN_EXCHANGE, **wanted)
     asked = question(zone=ZONE, request=request, targets=tuple(Target(id=name) for name in more.pop("audience", ("x",))))
     ruling = Entitlement.narrowest(asked, Permit(multi_audience=True, claims=added or {}))
-    changed = Entitlement(**{**{n: getattr(ruling, n) for n in Entitlement.__dataclass_fields__}, "subject": who("a"), **more})
+    changed = Entitlement(**{**{n: getattr(ruling, n) for n in Entitlement.__struct_fields__}, "subject": who("a"), **more})
     return dict(access_token(ZONE, changed, "decision-1"))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +15,7 @@ from cambist.caller import Caller
 from cambist.question import probe
 from cambist.request import Dialect, ExchangeRequest
 from cambist.strictjson import loads
+from cambist.value import replace
 from cambist.zone import TOKEN_EXCHANGE, Zone
 
 

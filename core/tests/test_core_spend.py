@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from cambist.store import MemoryStore
 from cambist.target import Target
 from cambist.testing import MovableClock, question
 from cambist.token_type import JWT
+from cambist.value import replace
 from cambist.zone import TOKEN_EXCHANGE
 
 NOW = 1_800_000_000.25

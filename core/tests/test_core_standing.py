@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -23,6 +23,7 @@ from cambist.store import MemoryStore
 from cambist.testing import ISSUER, Forge, MovableClock, Running, open_sts, question
 from cambist.testing.trusting import Trusting
 from cambist.token_type import ACCESS_TOKEN, JWT
+from cambist.value import replace
 from cambist.zone import Application, Zone
 
 FOREIGN = "https://issuer.example.test"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,6 +14,7 @@ from cambist.credential import Possession
 from cambist.testing import ISSUER, KeyStoreContract, MovableClock, ObserverContract, PolicyContract, StoreContract, ValidatorContract
 from cambist.testing.contracts.judging import Judge, is_refused, told
 from cambist.testing.contracts.patience import bounded
+from cambist.value import replace
 
 PASS = "urn:example:token-type:pass"
 GOOD = Credential(token="open sesame", token_type=PASS, role=Role.SUBJECT)

@@ -8,7 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from cambist.testing.contracts import patience
 from cambist.testing.contracts.judging import LONG, Judge
 from cambist.testing.trusting import ForgeValidator, Trusting
 from cambist.token_type import JWT
+from cambist.value import replace
 
 STAMP = "urn:example:token-type:stamp"
 STAMPS = "https://stamps.example"

@@ -134,7 +134,7 @@ def test_a_refusal_of_a_plugin_that_recognizes_passes() -> None:
 
 
 def test_what_a_plugin_sees_is_the_envelope_and_not_the_credential() -> None:
-    assert set(Unverified.__dataclass_fields__) == {"token_type", "issuer", "header", "claims"}
+    assert set(Unverified.__struct_fields__) == {"token_type", "issuer", "header", "claims"}
 
 
 @pytest.mark.parametrize("wrong", [API_KEY, [API_KEY], (API_KEY,), {API_KEY: 1}, frozenset({5}), 5])

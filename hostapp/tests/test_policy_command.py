@@ -90,15 +90,14 @@ def test_as_json_the_answer_is_as_the_rules_gave_it(data: list[str | Path], code
     assert json.loads(found.stdout)["allow"] is (code == 0)
 
 
-def test_a_document_that_is_no_question_is_said_member_by_member(tmp_path: Path) -> None:
-    wrong: dict[str, Any] = {**json.loads(question(PERMITTED)), "version": 2, "now": "soon"}
-    del wrong["chain"]
-    (tmp_path / "q.json").write_text(json.dumps(wrong), "utf-8")
+@pytest.mark.parametrize(("wrong", "member"), [({"version": 2}, "$.version"), ({"now": "soon"}, "$.now"), ({"chain": None}, "$.chain")])
+def test_a_document_that_is_no_question_is_said_with_the_member_that_is_wrong(tmp_path: Path, wrong: dict[str, Any], member: str) -> None:
+    (tmp_path / "q.json").write_text(json.dumps({**json.loads(question(PERMITTED)), **wrong}), "utf-8")
     found = run("decide", "--input", tmp_path / "q.json")
     assert found.exit_code == 3
     assert found.stdout == ""
-    assert found.stderr.splitlines()[0] == f"{tmp_path}/q.json is no question:"
-    assert [line.split(":")[0].strip() for line in found.stderr.splitlines()[1:]] == ["version", "now", "chain"]
+    assert found.stderr.startswith(f"{tmp_path}/q.json is no question: ")
+    assert f"`{member}`" in found.stderr
 
 
 @pytest.mark.parametrize("text", ["", "{", "\ufeff{}", '{"version": 1, "version": 1}', '{"now": NaN}', "[" * 20 + "]" * 20])

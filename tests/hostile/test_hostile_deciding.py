@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from msgspec.structs import force_setattr
 
 from cambist import Answer, Deny, Permit, PolicyInput
 from cambist.compact import Compact
@@ -28,7 +29,7 @@ class Deciding:
         return await word(self.answer, question)  # type: ignore[no-any-return]  # junk on purpose
 
 
-class Generous(Permit):
+class Generous(Permit, frozen=True):
     """A permit that answers anew each time it is asked."""
 
 
@@ -50,7 +51,7 @@ def changing(part: Callable[[PolicyInput], object], name: str, value: object) ->
     """It says yes, and changes what it was asked."""
 
     def answer(question: PolicyInput) -> Permit:
-        object.__setattr__(part(question), name, value)
+        force_setattr(part(question), name, value)
         return Permit()
 
     return answer

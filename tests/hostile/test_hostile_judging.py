@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from msgspec.structs import force_setattr
 
 from cambist import Credential, Identity, Proven, Rejected
 from cambist.identity import MayAct
@@ -31,7 +32,7 @@ class Bare(Rejected):
         self.why = why
 
 
-class More(Proven):
+class More(Proven, frozen=True):
     """A proof that answers otherwise each time it is asked."""
 
 
@@ -53,7 +54,7 @@ class Never(float):
 
 def half_made() -> Proven:
     made = object.__new__(Proven)
-    object.__setattr__(made, "identity", Identity(issuer="https://evil.example.test", subject="ann"))
+    force_setattr(made, "identity", Identity(issuer="https://evil.example.test", subject="ann"))
     return made
 
 

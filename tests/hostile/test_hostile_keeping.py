@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from msgspec.structs import force_setattr
 
 from cambist import Mark, Record, SigningKey
 from cambist.keys import EphemeralKey, EphemeralKeys
@@ -229,7 +230,7 @@ async def test_an_observer_that_cannot_say_whether_it_is_needed_is(unsaid: Calla
 async def test_what_an_observer_does_to_its_record_changes_none_of_the_others() -> None:
     def forging(record: Record) -> None:
         for name, value in {"outcome": "policy_denied", "decision_id": "another", "at": 0.0}.items():
-            object.__setattr__(record, name, value)
+            force_setattr(record, name, value)
 
     async with among_others(watching(forging, required=True)) as running:
         await others_are_served(running, "default")

@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 import pytest
+from msgspec.structs import force_setattr
 
 from cambist import Credential, Identity, Proven, Role
 from cambist.compact import Compact
@@ -31,7 +32,7 @@ def subject(answer: Any) -> str:
 async def test_what_it_does_to_the_credential_that_it_was_shown_changes_nothing() -> None:
     def rewriting(credential: Credential) -> Proven:
         for name, value in {"role": Role.CLIENT, "token_type": GOOD, "token": "another", "wire_type": GOOD}.items():
-            object.__setattr__(credential, name, value)
+            force_setattr(credential, name, value)
         return proof()
 
     async with among_others(plugin(validators=lambda host: [Judge(rewriting)]), **TABLE) as running:
@@ -52,9 +53,9 @@ async def test_what_it_does_to_its_proof_afterwards_changes_nothing() -> None:
         return kept[-1]
 
     def becoming_root() -> None:
-        object.__setattr__(kept[-1], "expires_at", NOON + 10**6)
+        force_setattr(kept[-1], "expires_at", NOON + 10**6)
         for identity in (kept[-1].identity, *kept[-1].chain):
-            object.__setattr__(identity, "subject", "root")
+            force_setattr(identity, "subject", "root")
 
     async with among_others(plugin(validators=lambda host: [Judge(remembering)]), **TABLE) as running:
         sign = running.sts.keys.signing

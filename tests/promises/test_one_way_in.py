@@ -131,7 +131,7 @@ ONLY = {
     "spend": {"exchange.py: fulfil"},
     "signing": {"exchange.py: fulfil", "kept.py: KeptKeys.signing"},
     "exchange": {"web/endpoints.py: exchanging"},
-    "exchanging": {"web/endpoints.py: endpoints"},
+    "exchanging": {"web/endpoints.py: of_zone"},
     "narrowest": {"exchange.py: consider"},
 }
 """Each step of the story, and the only functions in which it is."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from cambist.errors import Denied, Expired, LifetimeAboveCap, ScopeDenied
 from cambist.profiles import PROTECTED, WORKLOAD_CLAIMS, access_token
 from cambist.request import Dialect
 from cambist.testing.clock import NOON
+from cambist.value import replace
 
 from .drawing import answers, claims, ends, permits, proofs, pure, questions, scopes, seconds, stricter_permits
 

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 from habits.pages import blocks
 from habits.workspace import ROOT
 
@@ -22,7 +23,7 @@ from cambist.plugins import HOOKS
 from cambist.testing import contracts
 
 LIST = Path(__file__).with_name("public-names.txt")
-MODULES = ("cambist", "cambist.testing")
+MODULES = ("cambist", "cambist.client", "cambist.testing", "cambist.verify")
 CAPABILITIES = (hooks.CanPing, hooks.HasCommand, hooks.CanFind)
 MADE_BY_US = {"Settings", "Verified", "Running"}
 """Values that nobody but us makes, so that a new field breaks nobody."""
@@ -42,6 +43,8 @@ def _members(kind: object) -> list[str]:
     """The fields of a value, what a seam or a host has, and what is supplied to a contract (what that tests may grow)."""
     if not isinstance(kind, type) or not kind.__module__.startswith("cambist"):
         return []
+    if issubclass(kind, Struct):
+        return list(kind.__struct_fields__)
     if dataclasses.is_dataclass(kind):
         return [field.name for field in dataclasses.fields(kind)]
     is_open = getattr(kind, "_is_protocol", False) or kind.__name__.endswith("Contract")
@@ -68,6 +71,10 @@ def test_values_are_made_by_keywords_so_that_fields_can_be_added(module: str) ->
     values = {name: kind for name, kind in _kinds(module) if dataclasses.is_dataclass(kind) and name not in MADE_BY_US}
     positional = {name for name, kind in values.items() if not all(field.kw_only for field in dataclasses.fields(kind))}
     changeable = {name for name, kind in values.items() if not kind.__dataclass_params__.frozen}  # type: ignore[attr-defined]  # it has
+    assert (positional, changeable) == (set(), set())
+    structs = {name: kind for name, kind in _kinds(module) if issubclass(kind, Struct) and name not in MADE_BY_US}
+    positional = {name for name, kind in structs.items() if kind.__match_args__}
+    changeable = {name for name, kind in structs.items() if not kind.__struct_config__.frozen}
     assert (positional, changeable) == (set(), set())
 
 

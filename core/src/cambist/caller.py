@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from .credential import Possession, Role
 from .errors import CallerMismatch, CallerMissing, CallerUnproved, GrantNotAllowed, ParameterMissing
 from .guard import Guard
 from .identifier import identifier
 from .identity import Identity, Proven
 from .request import ExchangeRequest
+from .value import Value
 from .zone import TOKEN_EXCHANGE, Application, Zone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(Value, frozen=True, kw_only=True):
     """Who calls. `application` is None where the subject's own credential authenticated the call; `method` says how it was proved."""
 
     id: str

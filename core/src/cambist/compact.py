@@ -6,12 +6,12 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from . import strictjson
 from .errors import CredentialMalformed
+from .value import Value
 
 # Before any parsing, so that no other serialisation hides in it (RFC 8725bis section 3.14).
 _SHAPE = re.compile(r"[A-Za-z0-9_-]++\.[A-Za-z0-9_-]++\.[A-Za-z0-9_-]++")
@@ -22,8 +22,7 @@ _SHORT = 512
 """The longest header that is remembered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Jws:
+class Jws(Value, frozen=True):
     """The parts of a JWS in compact serialization (RFC 7515 section 7.1); of the payload nothing is known but its bytes."""
 
     header: Mapping[str, Any]
@@ -43,8 +42,7 @@ class Jws:
         return cls(header, _decoded(body), text[: -len(last) - 1].encode(), signature)
 
 
-@dataclass(frozen=True, slots=True)
-class Compact:
+class Compact(Value, frozen=True):
     """A JWT: a JWS whose payload is a JSON object."""
 
     text: str

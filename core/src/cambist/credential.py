@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from msgspec import field
+
 from .compact import Compact, looks_compact
+from .value import Value
 
 
 class Role(StrEnum):
@@ -18,8 +20,7 @@ class Role(StrEnum):
     CLIENT = "client"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Possession:
+class Possession(Value, frozen=True, kw_only=True):
     """Keys that this request proved to hold, proved once for all its credentials."""
 
     thumbprints: frozenset[str] = frozenset()
@@ -28,21 +29,23 @@ class Possession:
 NOTHING = Possession()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unverified:
+class Unverified(Value, frozen=True, kw_only=True):
     """What is written on a credential, without the credential: good for finding its validator, and for nothing else."""
+
+    UNSEEN = frozenset({"claims"})
 
     token_type: str
     issuer: str | None = None
     header: Mapping[str, Any] = field(default_factory=dict)
-    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    claims: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credential:
+class Credential(Value, frozen=True, kw_only=True):
     """A token with its declared type (canonical, and as the caller wrote it) and the role it is presented in; unproven."""
 
-    token: str = field(repr=False)
+    UNSEEN = frozenset({"token"})
+
+    token: str
     token_type: str
     role: Role
     wire_type: str = ""

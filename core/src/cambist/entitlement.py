@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from .errors import Denied, Expired, LifetimeAboveCap, ScopeDenied, TargetDenied
@@ -13,10 +12,10 @@ from .identity import Identity, Proven
 from .policy import Answer, Deny, Permit, PolicyInput
 from .request import Dialect, ExecutionScope
 from .store import Mark
+from .value import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entitlement:
+class Entitlement(Value, frozen=True, kw_only=True):
     """What will be signed, before it has the form of a token. Times are whole seconds since 1970; `marks` must be spent first."""
 
     dialect: Dialect
@@ -40,7 +39,7 @@ class Entitlement:
     @classmethod
     def narrowest(cls, question: PolicyInput, answer: Answer) -> Entitlement:
         """The intersection. Raises Denied in one of its kinds, LifetimeAboveCap, or Expired when no whole second is left."""
-        permit = _permitted(answer)
+        permit = _permitted(question, answer)
         request = question.request
         if len(question.targets) > 1 and not permit.multi_audience:
             raise TargetDenied("a token has one audience unless the policy says otherwise", seen=[t.id for t in question.targets])
@@ -62,13 +61,21 @@ class Entitlement:
         )
 
 
-def _permitted(answer: Answer) -> Permit:
+def _permitted(question: PolicyInput, answer: Answer) -> Permit:
     if isinstance(answer, Deny):
         said = f"policy denied: {', '.join(answer.said)}" if answer.said else ""
         if answer.targets:
             raise TargetDenied(said, seen=list(answer.targets), reasons=list(answer.reasons))
-        raise Denied(said, reasons=list(answer.reasons))
+        raise Denied(said, seen=_told(question), reasons=list(answer.reasons))
     return answer
+
+
+def _told(question: PolicyInput) -> dict[str, Any]:
+    """What the policy was asked, as far as a permit would have shown it: rules are often written for a name that is spelled otherwise."""
+    subject, actor = question.subject.identity, question.actor
+    acting = {} if actor is None else {"actor": actor.identity.subject}
+    asked = {"targets": [target.id for target in question.targets], "scope": list(question.request.scope)}
+    return {"issuer": subject.issuer, "subject": subject.subject, **acting, **asked}
 
 
 def _bounding(question: PolicyInput) -> tuple[Proven, ...]:
@@ -85,7 +92,8 @@ def _scope(question: PolicyInput, permit: Permit) -> tuple[str, ...]:
     bounds = [permit.scope, question.subject.scope, *_declared(question)]
     left = tuple(scope for scope in asked if all(bound is None or scope in bound for bound in bounds))
     if asked and not left:
-        raise ScopeDenied(seen=list(asked))
+        allowed = [bound for bound in bounds if bound is not None]
+        raise ScopeDenied(expected=sorted(frozenset.intersection(*allowed)), seen=list(asked))
     return left
 
 

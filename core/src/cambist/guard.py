@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from .clock import Clock
 from .credential import Credential, Possession, Role
 from .errors import (
     AudienceMismatch,
+    AudienceMissing,
     CredentialMalformed,
     CredentialTooLarge,
     Expired,
@@ -23,6 +24,7 @@ from .errors import (
 from .fence import fenced
 from .identity import Identity, MayAct, Proven
 from .validator import Seated, Takers
+from .value import replace
 
 MAX_NAME = 1024
 """The longest issuer or subject, in bytes: together they become an identifier of at most 2,048."""
@@ -53,6 +55,8 @@ class Guard:
                 return _ours(proven, credential.token_type)
         except Refusal as refusal:
             refusal.role = credential.role
+            if isinstance(refusal, AudienceMissing) and refusal.expected is None:
+                refusal.expected = sorted(self.audiences)
             raise
 
     def _check_issuer(self, seat: Seated, issuer: str, role: Role) -> None:
@@ -64,7 +68,8 @@ class Guard:
     def _check(self, proven: Proven, held: Possession, also_for: frozenset[str]) -> None:
         now = self.clock()
         if proven.expires_at <= now:
-            raise Expired(f"it expired {math.ceil(now - proven.expires_at)} seconds ago")
+            seen = {"exp": math.floor(proven.expires_at), "now": int(now)}
+            raise Expired(f"it expired {math.ceil(now - proven.expires_at)} seconds ago", seen=seen)
         # TX-35: a token for another service, replayed here, is how one leak becomes many.
         accepted = (proven.meant_for or self.audiences) | also_for
         if proven.audience is not None and not proven.audience & accepted:
@@ -115,6 +120,7 @@ _SHAPE: Mapping[str, Callable[[Any], bool]] = {
     "chain": lambda value: type(value) is tuple and all(_is_identity(party) for party in value),
     "may_act": lambda value: value is None or _is_may_act(value),
     "transaction": _is_text,
+    "default_target": _is_text,
 }
 """A text in place of a set of texts contains every part of itself, and a subclass answers anew each time it is asked (U5)."""
 

@@ -3,39 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import field
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+from .value import Noted, Value
+
+
+class Identity(Noted, frozen=True, kw_only=True):
     """One party: who vouches for it, and what that issuer calls it. Attributes are facts for policy, never authority by themselves."""
+
+    NOTES = frozenset({"attributes"})
 
     issuer: str
     subject: str
-    attributes: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def same_as(self, other: Identity) -> bool:
         """Compared whole: a subject without its issuer names nobody."""
         return (self.issuer, self.subject) == (other.issuer, other.subject)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MayAct:
+class MayAct(Value, frozen=True, kw_only=True):
     """Whom the subject's issuer allows to act for it (RFC 8693 section 4.4)."""
 
     subject: str
     issuer: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proven:
+class Proven(Value, frozen=True, kw_only=True):
     """One verified credential: the identity, and the bounds of its proof. Only validators make one; the guard checks it.
 
     `token_id` names the credential at its issuer, and `key_id` the issuer's key that signed it: by either it can be revoked.
     With `single_use_until` it is accepted once, and remembered until then. `audience` is for whom it was issued, None where
     such a proof has no audience; `meant_for` is the audience the operator configured for this issuer in place of the zone's
-    own. `expires_at` is in seconds since 1970.
+    own, and `default_target` what tokens of this issuer are exchanged for when a request names no target. `expires_at` is in
+    seconds since 1970.
     """
 
     identity: Identity
@@ -51,3 +54,4 @@ class Proven:
     chain: tuple[Identity, ...] = ()
     may_act: MayAct | None = None
     transaction: str | None = None
+    default_target: str | None = None

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from joserfc.jws import JWSRegistry
 
-from .audit import Observer, Record
+from .audit import DONE, Observer, Record
 from .clock import within
-from .errors import PluginFault
+from .errors import DeadlineExceeded, PluginFault
 from .fence import fenced, is_its_own
 from .jwk import PRIVATE, KeySet
 from .keys import KeyStore, Rotation, SigningKey
 from .store import Mark, Store
+from .value import Value, replace
 
 PATIENCE = 5.0
 """How long one observer may take for one record, in seconds."""
@@ -89,8 +91,7 @@ class KeptKeys:
             return await self.keys.rotate(zone_id, compromised=compromised)
 
 
-@dataclass(frozen=True, slots=True)
-class _KeptKey:
+class _KeptKey(Value, frozen=True):
     """One key at work. A key that does not fit what is published would issue tokens that nobody can verify."""
 
     kid: str
@@ -132,7 +133,17 @@ class KeptObserver:
                 raise
             return True
 
-    async def observe(self, record: Record) -> None:
+    def observe(self, record: Record) -> Awaitable[None]:
+        began = monotonic()
+        with fenced(self.plugin):
+            rest = self.observer.observe(replace(record))  # a record of its own: what it does to it changes nobody else's
+        if rest is not DONE:
+            return self._waited(rest)
+        if monotonic() - began > PATIENCE:  # it held the loop meanwhile
+            raise DeadlineExceeded(what=f"plugin {self.plugin}", seconds=PATIENCE, plugin=self.plugin)
+        return rest
+
+    async def _waited(self, rest: Awaitable[None]) -> None:
         async with within(PATIENCE, f"plugin {self.plugin}"):
             with fenced(self.plugin):
-                await self.observer.observe(replace(record))  # a record of its own: what it does to it changes nobody else's
+                await rest

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 import msgspec
+from msgspec import field
 from pydantic import Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from . import question as q
@@ -19,11 +19,11 @@ from .request import ExchangeRequest
 from .shape import Shape
 from .strictjson import NotStrict, loads
 from .target import Target
+from .value import Noted, Value, replace
 from .zone import Zone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyInput:
+class PolicyInput(Value, frozen=True, kw_only=True):
     """Everything that was asked and proved, put before the policy. A backend sends `encoded`, which is `document` as JSON."""
 
     zone: Zone
@@ -81,28 +81,30 @@ def _asked(target: Target) -> q.Asked:
     return q.Asked(id=target.id, declared=target.resource is not None, scopes=None if scopes is None else list(scopes))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Permit:
+class Permit(Noted, frozen=True, kw_only=True):
     """Yes, within these bounds; an absent bound is none beside what was asked and proved. `ttl` is in seconds.
 
     `revision` names the rules that answered, where the backend knows it of each answer; it is no part of what was answered.
     """
 
+    NOTES = frozenset({"revision"})
+
     scope: frozenset[str] | None = None
     ttl: int | None = None
     claims: Mapping[str, Any] = field(default_factory=dict)
     multi_audience: bool = False
-    revision: str | None = field(default=None, compare=False)
+    revision: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deny:
+class Deny(Noted, frozen=True, kw_only=True):
     """No. `said` are the reasons that the rule marked public; `targets` are those that are refused by name. `revision`: as of Permit."""
+
+    NOTES = frozenset({"revision"})
 
     reasons: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
-    revision: str | None = field(default=None, compare=False)
+    revision: str | None = None
 
 
 Answer = Permit | Deny
@@ -171,6 +173,7 @@ class PolicyUnclear(Unavailable):
     """The policy's answer is not one that can be understood, so nothing was issued."""
 
     reason = "policy_answer_unclear"
+    likely = "The entry point of the rules is another than the settings name, or a rule answers something of its own."
     hint = "The rules must answer {allow, reasons, scope, ttl, claims, multi_audience, targets}; the ledger has what they answered."
 
 

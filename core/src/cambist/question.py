@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
 from .errors import Unavailable
+from .value import Value
 
 VERSION: Literal[1] = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Party:
+class Party(Value, frozen=True, kw_only=True):
     """Somebody who was proved. `id` is the name in tokens of this zone; `attributes` are what the issuer says, and no more than that."""
 
     id: str
@@ -32,8 +31,7 @@ class Party:
     attributes: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
+class Client(Value, frozen=True, kw_only=True):
     """Who calls. `application` is false where the subject's own credential authenticated the call."""
 
     id: str
@@ -41,8 +39,7 @@ class Client:
     application: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Value, frozen=True, kw_only=True):
     """One target. `scopes` are those that the operator declared for it, null where none are declared."""
 
     id: str
@@ -50,8 +47,7 @@ class Asked:
     scopes: list[str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
+class Execution(Value, frozen=True, kw_only=True):
     """The one HTTP action that the token is for."""
 
     htm: str
@@ -60,8 +56,7 @@ class Execution:
     payload_hash: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestDocument:
+class RequestDocument(Value, frozen=True, kw_only=True):
     """What the caller asked for. `ttl` is in seconds."""
 
     grant_type: str
@@ -72,8 +67,7 @@ class RequestDocument:
     execution_scope: Execution | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Value, frozen=True, kw_only=True):
     """The whole document. `now` is in seconds since 1970; `chain` holds earlier actors, latest first: history, not authority."""
 
     version: Literal[1]

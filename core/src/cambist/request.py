@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .credential import Credential
+from .value import Value
 
 
 class Dialect(StrEnum):
@@ -15,8 +15,7 @@ class Dialect(StrEnum):
     V1 = "v1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutionScope:
+class ExecutionScope(Value, frozen=True, kw_only=True):
     """The one HTTP action that the token is for."""
 
     htm: str
@@ -29,15 +28,15 @@ class ExecutionScope:
         return {name: value for name, value in members.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Presented:
+class Presented(Value, frozen=True, kw_only=True):
     """Raw evidence of possession, as the transport saw it."""
 
-    dpop: str | None = field(default=None, repr=False)
+    UNSEEN = frozenset({"dpop"})
+
+    dpop: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangeRequest:
+class ExchangeRequest(Value, frozen=True, kw_only=True):
     """What was asked. Targets and scopes keep the order in which they were sent, without repetition; `ttl` is in seconds.
 
     `issued_token_type` is what the answer will call the token, None where the grant's answer has no such member.

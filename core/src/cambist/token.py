@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import msgspec
 
 from .compact import encode
 from .entitlement import Entitlement
 from .errors import TokenTooLarge
 from .keys import SigningKey
-from .own_token import AT_JWT
 from .profiles import access_token
+from .value import Value
+from .verified import AT_JWT
 from .zone import Zone
 
 MAX_TOKEN = 4096
@@ -22,11 +21,12 @@ RSA_SIGNATURE = 512
 """Bytes of a signature: of those of one size, and of the longest RSA key that signs here (4,096 bits)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MintedToken:
+class MintedToken(Value, frozen=True, kw_only=True):
     """A token of this service, and what its holder needs to know. `expires_in` is in seconds."""
 
-    token: str = field(repr=False)
+    UNSEEN = frozenset({"token"})
+
+    token: str
     token_id: str
     decision_id: str
     issued_token_type: str | None
@@ -34,8 +34,7 @@ class MintedToken:
     scope: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Value, frozen=True, kw_only=True):
     """A token but for its signature: what can be refused about it has been, before anything is spent for it."""
 
     signing_input: str

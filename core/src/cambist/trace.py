@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
 from time import perf_counter_ns
 from typing import Any, TypeVar
+
+from msgspec import Struct, field
 
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class Step:
+class Step(Struct):
     """One step of the story: when it began and ended, in nanoseconds of a monotonic clock, and the value or error that came of it."""
 
     name: str
@@ -24,8 +24,7 @@ class Step:
         return (self.ended - self.started) // 1000
 
 
-@dataclass(slots=True)
-class Trace:
+class Trace(Struct):
     """The steps of one decision, in order."""
 
     decision_id: str

@@ -9,9 +9,12 @@ from typing import Any
 from .errors import CredentialMalformed, Rejected
 from .identity import Identity, MayAct, Proven
 from .jwks import Keys
+from .value import Value
 
 PLAIN = frozenset({"jwt"})
 """The `typ` of a JWT that is no more than a JWT; an absent one means the same."""
+AT_JWT = "at+jwt"
+"""The `typ` of access tokens (RFC 9068 section 2.1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +36,10 @@ class Expected:
     max_lifetime: float = 86_400.0
     may_delegate: bool = False
     subject: str = "sub"
+    default_target: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Value, frozen=True):
     """The claims of a JWT whose signature, issuer and times are proved; read from the very bytes that were signed."""
 
     claims: Mapping[str, Any]
@@ -56,6 +59,11 @@ class Verified:
         audience = self.claims["aud"]
         return frozenset([audience] if isinstance(audience, str) else audience)
 
+    @property
+    def chain(self) -> tuple[Identity, ...]:
+        """Who acts, and who acted before, the latest first (RFC 8693 section 4.1). Raises CredentialMalformed, Rejected."""
+        return _chain(self.claims, self.expected)
+
     def text(self, name: str) -> str | None:
         """A claim that must be text if it is there; raises CredentialMalformed."""
         value = self.claims.get(name)
@@ -71,11 +79,12 @@ class Verified:
             "expires_at": self.expires_at,
             "audience": self.audience,
             "meant_for": self.expected.audiences,
+            "default_target": self.expected.default_target,
             "scope": None if scope is None else frozenset(scope.split()),
             "token_id": self.text("jti"),
             "key_id": self.key_id,
             "confirmation": _confirmation(self.claims),
-            "chain": _chain(self.claims, self.expected),
+            "chain": self.chain,
             "may_act": _may_act(self.claims, self.expected.issuer),
         }
         return Proven(**(bounds | more))
@@ -92,7 +101,6 @@ def _confirmation(claims: Mapping[str, Any]) -> str | None:
 
 
 def _chain(claims: Mapping[str, Any], expected: Expected) -> tuple[Identity, ...]:
-    """Who acted before, the latest first (RFC 8693 section 4.1)."""
     if "act" in claims and not expected.may_delegate:
         raise Rejected("its issuer may not assert a delegation here")
     chain = []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from cambist import Deny, Permit, Unavailable
 from cambist.strictjson import NotStrict, loads
@@ -138,8 +139,6 @@ def _tried(bundle: Path, entrypoint: str) -> str:
 
 def _question(path: Path) -> bytes:
     """The document as it stands; ends the command when it is no question."""
-    from pydantic import TypeAdapter, ValidationError
-
     from cambist.question import Question
 
     name = "standard input" if path == Path("-") else str(path)
@@ -147,12 +146,11 @@ def _question(path: Path) -> bytes:
         text: bytes = file.read()
     try:
         loads(text)
-        TypeAdapter(Question).validate_json(text, strict=True)
+        msgspec.json.decode(text, type=Question)
     except NotStrict as error:
         stop(Exit.CANNOT, f"{name}: {error}")
-    except ValidationError as error:
-        problems = error.errors(include_input=False, include_url=False)
-        stop(Exit.CANNOT, f"{name} is no question:", *(f"  {'.'.join(map(str, p['loc'])) or 'it'}: {p['msg']}" for p in problems))
+    except msgspec.ValidationError as error:
+        stop(Exit.CANNOT, f"{name} is no question: {error}")
     return text
 
 

@@ -274,7 +274,7 @@ async def test_the_bundles_that_decided_are_named_with_each_answer() -> None:
 
 
 async def test_what_cannot_be_said_in_json_is_not_sent() -> None:
-    from dataclasses import replace
+    from cambist.value import replace
 
     asked = question()
     proven = replace(asked.subject, identity=replace(asked.subject.identity, attributes={"limit": float("nan")}))

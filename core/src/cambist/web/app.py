@@ -16,6 +16,7 @@ from ..sts import Sts
 from ..wire.call import Call, Reply
 from .asgi import Asgi, ascii_query, call_of, headers_of, too_large, too_slow
 from .endpoints import Endpoint, endpoints, refusing
+from .forwarded import Forwarded
 from .limits import Limited
 from .metrics import Metrics
 from .shortcut import Shortcut
@@ -31,7 +32,18 @@ def create(sts: Sts, metrics: Metrics, only: frozenset[str] | None = None) -> As
     """The app of one listener; `only` names the paths that it serves, where it does not serve all."""
     served = {path: endpoint for path, endpoint in endpoints(sts, metrics).items() if only is None or path in only}
     listen = sts.settings.service.listen
-    return Limited(Shortcut(plain(routed(sts, served)), served, refusing(sts, Fault), listen), listen.limits)
+    short = Shortcut(plain(routed(sts, served)), served, refusing(sts, Fault), listen)
+    limited = Limited(short, listen.limits, sts.settings.service.reasons, metrics.turned_away)
+    return parented(sts, Forwarded(limited, listen) if listen.proxies else limited)
+
+
+def parented(sts: Sts, app: Asgi) -> Asgi:
+    """With the traces that callers have begun, where spans are written."""
+    if not sts.settings.service.tracing:
+        return app
+    from .parent import Parented  # noqa: PLC0415 - it loads OpenTelemetry
+
+    return Parented(app)
 
 
 def routed(sts: Sts, served: Mapping[str, Endpoint]) -> Quart:

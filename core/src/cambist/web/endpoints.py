@@ -2,42 +2,58 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl
 
-from ..errors import MethodNotAllowed, ParameterInvalid, Refusal, ZoneUnknown
+from ..errors import MethodNotAllowed, Refusal, ResponseTypeUnsupported
 from ..exchange import exchange
+from ..location import Location
+from ..settings import REASONS
 from ..sts import Sts
 from ..wire.call import Call, Dialect, Reply, json_reply
+from ..wire.call import Endpoint as Endpoint  # noqa: PLC0414 - where others find it
 from ..wire.oauth import OAuth
 from ..wire.v1 import V1
-from .metadata import authorization_server
 from .metrics import Metrics
+from .openapi import document
+from .published import METADATA_MAX_AGE, jwks, kept, metadata
+from .reasons import reasons
 from .throttle import Throttle, Visit
-
-Endpoint = Callable[[Call], Awaitable[Reply]]
-
-METADATA_MAX_AGE = 300
-"""How long a client may keep the metadata document, in seconds."""
 
 
 def endpoints(sts: Sts, metrics: Metrics) -> Mapping[str, Endpoint]:
-    zones = dict(sts.settings.zones)
-    oauth, v1 = OAuth(zones), V1(zones)
-    throttle = Throttle(sts.settings.service.listen.limits)
-    return {
-        "/oauth/2/token": exchanging(sts, oauth, throttle),
-        "/v1/exchange/token": exchanging(sts, v1, throttle),
-        "/.well-known/jwks.json": reading(partial(jwks, sts), oauth),
-        "/.well-known/oauth-authorization-server": reading(partial(metadata, sts), oauth),
+    oauth, throttle = OAuth({}, page=sts.settings.service.reasons), Throttle(sts.settings.service.listen.limits)
+    table: dict[str, Endpoint] = {
         "/health": reading(health, oauth),
         "/ready": reading(partial(ready, sts), oauth),
         "/metrics": reading(partial(_metrics_text, metrics), oauth),
         "/metrics.json": reading(partial(_metrics_json, metrics), oauth),
+        REASONS: reading(reasons, oauth),
+        "/openapi.json": reading(partial(openapi, document(sts.settings.service.url)), oauth),
+    }
+    for zone in sts.settings.zones.values():
+        if (here := sts.settings.location(zone)) is not None:
+            table |= of_zone(sts, zone.id, here, throttle)
+    return table
+
+
+def of_zone(sts: Sts, zone_id: str, here: Location, throttle: Throttle) -> Mapping[str, Endpoint]:
+    """The endpoints of one zone. Of its metadata, both forms that clients look for: inserted (RFC 8414) and appended (OpenID)."""
+    zones = dict(sts.settings.zones)
+    page = sts.settings.service.reasons
+    oauth, v1 = OAuth(zones, zone_id, page), V1(zones, zone_id, page)
+    keys, told = reading(partial(jwks, sts, zone_id), oauth), reading(partial(metadata, sts, zone_id), oauth)
+    return {
+        f"{here.path}/oauth/2/token": exchanging(sts, oauth, throttle),
+        f"{here.path}/v1/exchange/token": exchanging(sts, v1, throttle),
+        f"{here.path}/oauth/2/authorize": reading(authorize, oauth),
+        f"{here.path}/.well-known/jwks.json": keys,
+        f"{here.path}/v1/identity/jwks": keys,
+        f"{here.path}/.well-known/oauth-authorization-server": told,
+        f"{here.path}/.well-known/openid-configuration": told,
+        f"/.well-known/oauth-authorization-server{here.inserted}": told,
+        f"/.well-known/openid-configuration{here.inserted}": told,
     }
 
 
@@ -80,7 +96,7 @@ def with_allow(reply: Reply, methods: str) -> Reply:
 
 def refusing(sts: Sts, kind: type[Refusal]) -> Endpoint:
     """Nothing here, or nothing that works: told as the JSON endpoint would, whose page has codes for both."""
-    dialect = V1(dict(sts.settings.zones))
+    dialect = V1(dict(sts.settings.zones), page=sts.settings.service.reasons)
 
     async def endpoint(call: Call) -> Reply:
         return dialect.refuse(kind(), call)
@@ -88,24 +104,13 @@ def refusing(sts: Sts, kind: type[Refusal]) -> Endpoint:
     return endpoint
 
 
-async def jwks(sts: Sts, call: Call) -> Reply:
-    """The public keys of one zone; without `zone_id` those of the default one, never a union (decision 20)."""
-    zone_id = _query(call, "zone_id") or "default"
-    if zone_id not in sts.settings.zones:
-        told = {"error": "not_found", "error_description": ZoneUnknown.meaning(), "reason": ZoneUnknown.reason}
-        return json_reply(404, {**told, "request_id": call.request_id})
-    reply = json_reply(200, {"keys": list(await sts.zones.keys.published(zone_id))}, ())
-    tag = f'"{hashlib.sha256(reply.body).hexdigest()[:32]}"'
-    caching = (("cache-control", f"public, max-age={sts.settings.service.jwks_max_age}, must-revalidate"), ("etag", tag))
-    if _is_known(call, tag):
-        return Reply(status=304, headers=caching)
-    return replace(reply, headers=(*reply.headers, *caching))
+async def openapi(whole: Mapping[str, Any], call: Call) -> Reply:
+    return kept(call, whole, METADATA_MAX_AGE)
 
 
-async def metadata(sts: Sts, call: Call) -> Reply:
-    zone = await sts.zones.named("default")
-    document = authorization_server(sts.settings.service, zone)
-    return json_reply(200, document, (("cache-control", f"public, max-age={METADATA_MAX_AGE}"),))
+async def authorize(call: Call) -> Reply:
+    """Nothing begins in a browser here, and metadata says so; but libraries that look for this endpoint refuse a service without it."""
+    raise ResponseTypeUnsupported()
 
 
 async def health(call: Call) -> Reply:
@@ -127,20 +132,3 @@ async def _metrics_text(metrics: Metrics, call: Call) -> Reply:
 
 async def _metrics_json(metrics: Metrics, call: Call) -> Reply:
     return json_reply(200, metrics.document())
-
-
-def _is_known(call: Call, tag: str) -> bool:
-    """Whether the caller has this very answer (RFC 9110 section 13.1.2: a list, or `*`, compared weakly)."""
-    sent = [part.strip() for name, value in call.headers if name.lower() == "if-none-match" for part in value.split(",")]
-    return any(part == "*" or part.removeprefix("W/") == tag for part in sent)
-
-
-def _query(call: Call, name: str) -> str | None:
-    try:
-        pairs: list[tuple[str, Any]] = parse_qsl(call.query, max_num_fields=20)
-    except ValueError as error:
-        raise ParameterInvalid("too many parameters", expected=20) from error
-    values = [value for key, value in pairs if key == name]
-    if len(values) > 1:
-        raise ParameterInvalid(f"{name} is repeated", seen=name)
-    return values[0] if values else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..errors import Overloaded, Refusal, TooManyRequests
 from ..limits import Limits
+from ..settings import REASONS
 from .asgi import Asgi, Receive, Scope, Send, answer, call_of
 from .buckets import Buckets
 from .refused import refused
@@ -43,11 +45,15 @@ class Lag:
             self._beat(loop)
 
 
+def unheard(refusal: Refusal) -> None:
+    """Nobody counts what was turned away."""
+
+
 class Limited:
     """Sheds early: an answer that would come too late is work for nothing."""
 
-    def __init__(self, inner: Asgi, limits: Limits) -> None:
-        self.inner, self._limits = inner, limits
+    def __init__(self, inner: Asgi, limits: Limits, page: str = REASONS, turned_away: Callable[[Refusal], None] = unheard) -> None:
+        self.inner, self._limits, self._page, self._turned_away = inner, limits, page, turned_away
         self._addresses = Buckets(limits.address_rate or 0.0, limits.address_burst)
         self._in_progress = 0
         self._lag = Lag()
@@ -56,8 +62,9 @@ class Limited:
         if scope["type"] != "http" or scope["path"] == ALWAYS:
             return await self.inner(scope, receive, send)
         if (refusal := self._too_much(scope)) is not None:
+            self._turned_away(refusal)
             call = call_of(scope, b"", None)
-            return await answer(refused(refusal, call), call, send)
+            return await answer(refused(refusal, call, self._page), call, send)
         self._in_progress += 1
         try:
             return await self.inner(scope, receive, send)
@@ -69,6 +76,6 @@ class Limited:
         late = self._lag.seconds > self._limits.lag and self._in_progress > FEW
         if late or self._in_progress >= self._limits.in_progress:
             return Overloaded()
-        # The address is the peer's: what a header says of it, anybody can say (decision 29).
+        # The address is the peer's, or what a listed proxy says of it (`forwarded`): other headers, anybody can send (decision 29).
         wait = self._addresses.take((scope.get("client") or ("",))[0])
         return TooManyRequests(wait) if wait else None

@@ -1,13 +1,13 @@
-"""Counts and times of what was decided, from the finished trace of each decision, over all workers.
+"""Counts and times of what was decided, from the finished trace of each decision, over all workers; and of what was not even looked at.
 
-Every label has a bounded set of values: what a stranger chose, an issuer, a type, a zone, is never one.
+Every label has a closed set of values: what a stranger or a plugin chose, an issuer, a type, a zone, a reason, is never one.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Metric
@@ -15,15 +15,18 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from ..audit import Record
+from ..audit import CANCELLED, DONE, PERMITTED, Record
+from ..errors import Refusal
 from ..request import ExchangeRequest
 from ..token_type import KNOWN
+from ..wire.codes import TABLE
 from .tally import Key, Tallies
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 _BOUNDS = (*(str(float(bound)) for bound in BUCKETS), "+Inf")
 """The upper bounds as Prometheus writes them."""
 _SUM = "sum"
+_OUTCOMES = frozenset({PERMITTED, CANCELLED, *(kind.reason for kind in TABLE)})
 
 
 class Metrics:
@@ -37,18 +40,24 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._registry.register(_Told(shared))
 
-    async def observe(self, record: Record) -> None:
+    def observe(self, record: Record) -> Awaitable[None]:
         request, steps, add = record.trace.outcome("request"), record.trace.steps, self._add
         dialect, token_type = "none", "none"
         if isinstance(request, ExchangeRequest):
             dialect, token_type = request.dialect.value, _bounded(request)
-        add(("decisions", dialect, token_type, record.outcome))
+        add(("decisions", dialect, token_type, _outcome(record.outcome)))
         if steps:
             seconds = (steps[-1].ended - steps[0].started) / 1e9
             add(("seconds", dialect, _BOUNDS[bisect_left(BUCKETS, seconds)]))
             add(("seconds", dialect, _SUM), seconds)
         for step in steps:
-            add(("step", step.name), (step.ended - step.started) / 1e9)
+            if step.ended != step.started:  # what was only seen took no time
+                add(("step", step.name), (step.ended - step.started) / 1e9)
+        return DONE
+
+    def turned_away(self, refusal: Refusal) -> None:
+        """A request that was refused before anything was decided about it, and so is in no record."""
+        self._add(("turned_away", _outcome(refusal.reason)))
 
     def text(self) -> tuple[bytes, str]:
         """The Prometheus exposition, and its media type."""
@@ -73,6 +82,7 @@ class _Told(Collector):
         total = self._tallies.total()
         yield _counter(total, "decisions", "Decisions, by dialect, token type and outcome.", "dialect", "token_type", "outcome")
         yield _histogram(total)
+        yield _counter(total, "turned_away", "Requests refused before anything was decided: unsound, late, too many.", "reason")
         yield _counter(total, "step", "Time spent in each step of the story.", "step", name="step_seconds")
 
     def describe(self) -> Iterable[Metric]:
@@ -106,6 +116,10 @@ def _cumulated(numbers: Mapping[str, float]) -> Iterator[tuple[str, float]]:
 
 def _of(total: Mapping[Key, float], kind: str) -> Iterator[tuple[Key, float]]:
     return ((key[1:], number) for key, number in total.items() if key[0] == kind)
+
+
+def _outcome(name: str) -> str:
+    return name if name in _OUTCOMES else "other"
 
 
 def _bounded(request: ExchangeRequest) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -11,20 +10,22 @@ import msgspec
 from ..errors import Malformed, Refusal
 from ..request import ExchangeRequest
 from ..token import MintedToken
+from ..value import Value
 
 Headers = tuple[tuple[str, str], ...]
 NO_STORE: Headers = (("cache-control", "no-store"), ("pragma", "no-cache"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Value, frozen=True, kw_only=True):
     """A request as the server saw it. `trouble` is what went wrong before there was a body to read."""
+
+    UNSEEN = frozenset({"body"})
 
     method: str
     path: str
     query: str = ""
     headers: Headers = ()
-    body: bytes = field(default=b"", repr=False)
+    body: bytes = b""
     trouble: Malformed | None = None
     request_id: str = ""
     peer: str = ""
@@ -38,8 +39,7 @@ class Call:
         return values[0] if values else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(Value, frozen=True, kw_only=True):
     """An answer."""
 
     status: int
@@ -61,6 +61,7 @@ class Dialect(Protocol):
     def refuse(self, refusal: Refusal, call: Call) -> Reply: ...
 
 
+Endpoint = Callable[[Call], Awaitable[Reply]]
 Read = Callable[[Call], ExchangeRequest]
 Accepts = Mapping[str, frozenset[str]]
 """For each zone, the media types that its endpoints take beside their own."""

@@ -24,6 +24,7 @@ TABLE: Table = {
     e.ParameterUnsupported: Told(400, "invalid_request"),
     e.ScopeMalformed: Told(400, "invalid_scope"),
     e.GrantTypeUnsupported: Told(400, "unsupported_grant_type"),
+    e.ResponseTypeUnsupported: Told(400, "unsupported_response_type"),
     e.TokenTypeUnknown: Told(400, "invalid_request"),
     e.TokenTypeNotEnabled: Told(400, "invalid_request"),
     e.ZoneUnknown: Told(400, "invalid_request"),

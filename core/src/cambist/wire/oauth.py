@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..credential import Role
 from ..errors import GrantTypeUnsupported, ParameterInvalid, ParameterUnsupported, Refusal
 from ..request import Dialect, ExchangeRequest
+from ..settings import REASONS
 from ..token import MintedToken
 from ..token_type import ACCESS_TOKEN, JWT, canonical
 from ..zone import CLIENT_CREDENTIALS, TOKEN_EXCHANGE, Zone
@@ -13,7 +14,7 @@ from .call import NO_STORE, Call, Reply, json_reply
 from .client import client, client_id
 from .codes import CLIENT_FAILED, TABLE
 from .parameters import FORM, MEDIA_TYPES, Parameters
-from .refusing import PAGE, description, explained, headers, is_the_clients, row
+from .refusing import explained, headers, is_the_clients, reference, row
 
 
 class OAuth:
@@ -21,7 +22,7 @@ class OAuth:
 
     name = Dialect.OAUTH.value
 
-    def __init__(self, zones: dict[str, Zone], home: str = "default", page: str = PAGE) -> None:
+    def __init__(self, zones: dict[str, Zone], home: str = "default", page: str = REASONS) -> None:
         self._zones, self._home, self._page = zones, home, page
         self._accepts = {name: frozenset(MEDIA_TYPES[kind] for kind in zone.accept) for name, zone in zones.items()}
 
@@ -77,8 +78,9 @@ class OAuth:
             more = (*more, ("www-authenticate", 'Basic realm="cambist"'))
         if told.status == 405:
             more = (*more, ("allow", "POST"))
-        body = {"error": told.error, "error_description": description(refusal), **explained(TABLE, refusal, call, self._page)}
-        return json_reply(told.status, body, more)
+        body = explained(TABLE, refusal, call, self._page)
+        said = f"{body['error_description']} {reference(refusal)}"
+        return json_reply(told.status, {"error": told.error, **body, "error_description": said}, more)
 
 
 def _requested(found: Parameters) -> str | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from .. import strictjson
 from ..errors import Malformed, MediaTypeUnsupported, ParameterInvalid, ParameterMissing, ParameterRepeated, TargetInvalid
+from ..value import Value
 from .call import Call
 
 FORM = "application/x-www-form-urlencoded"
@@ -28,8 +28,7 @@ _TARGET = re.compile(rb"(?:^|&)(?:resource|audience)=")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(Value, frozen=True):
     """Values by name. A blank value is an absent one (RFC 6749 section 3.2); whitespace around a token is not part of it."""
 
     values: Mapping[str, Any]

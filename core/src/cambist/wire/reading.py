@@ -43,7 +43,7 @@ MAX_SCOPE = 4096
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 
-def given(call: Call, own: str, accepts: Accepts, home: str) -> Parameters:
+def given(call: Call, own: str, accepts: Accepts, home: str = "default") -> Parameters:
     """The parameters of a POST. `own` is the media type of the endpoint; a zone may take the other one too. `home` as in `zone`."""
     if call.method != "POST":
         raise MethodNotAllowed(expected="POST", seen=call.method[:20])
@@ -65,7 +65,7 @@ def given(call: Call, own: str, accepts: Accepts, home: str) -> Parameters:
 def zone(found: Parameters, home: str) -> str:
     """The zone that is asked: `home` is whose endpoint it is. At the default zone's others can be named, at those of others none."""
     named = found.text("zone_id") or home
-    if named != home and home != "default":
+    if home not in (named, "default"):
         raise ParameterInvalid("zone_id names another zone than this endpoint's", expected=home, seen="zone_id")
     return named
 

@@ -7,6 +7,7 @@ from ..credential import Role
 from ..errors import GrantTypeUnsupported, ParameterInvalid, ParameterMissing, Refusal
 from ..policy import PolicyUnclear
 from ..request import Dialect, ExchangeRequest
+from ..settings import REASONS
 from ..token import MintedToken
 from ..token_type import ALIASES, JWT, PAGE, canonical
 from ..zone import TOKEN_EXCHANGE, Zone
@@ -14,7 +15,7 @@ from . import codes, reading
 from .call import NO_STORE, Call, Reply, json_reply
 from .client import client, client_id
 from .parameters import JSON, MEDIA_TYPES, Parameters
-from .refusing import PAGE, Table, Told, description, explained, headers, is_the_clients, row
+from .refusing import Table, Told, explained, headers, is_the_clients, row
 
 DENIED = Told(403, "access_denied")
 INVALID = Told(400, "invalid_request")
@@ -36,6 +37,7 @@ TABLE: Table = {
     e.ParameterUnsupported: INVALID,
     e.ScopeMalformed: INVALID,
     e.GrantTypeUnsupported: Told(400, "unsupported_grant_type"),
+    e.ResponseTypeUnsupported: INVALID,
     e.TokenTypeUnknown: INVALID,
     e.TokenTypeNotEnabled: INVALID,
     e.ZoneUnknown: INVALID,
@@ -101,7 +103,7 @@ class V1:
 
     name = Dialect.V1.value
 
-    def __init__(self, zones: dict[str, Zone], home: str = "default", page: str = PAGE) -> None:
+    def __init__(self, zones: dict[str, Zone], home: str = "default", page: str = REASONS) -> None:
         self._home, self._page = home, page
         self._accepts = {name: frozenset(MEDIA_TYPES[kind] for kind in zone.accept) for name, zone in zones.items()}
 
@@ -149,8 +151,8 @@ class V1:
         if told.status == 401:
             more = (*more, ("www-authenticate", 'Basic realm="cambist"'))
         precise = codes.CLIENT_FAILED.error if is_the_clients(refusal) else row(codes.TABLE, refusal).error
-        body = {"error": told.error, "error_description": description(refusal), "sts_error": precise}
-        return json_reply(told.status, {**body, **explained(TABLE, refusal, call, self._page)}, more)
+        body = {"error": told.error, "sts_error": precise, **explained(TABLE, refusal, call, self._page)}
+        return json_reply(told.status, body, more)
 
     def _told(self, refusal: Refusal, call: Call) -> Told:
         if is_the_clients(refusal) or isinstance(refusal, e.CallerUnproved | e.CallerMismatch):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from cambist import Record, Store, Unavailable
+from cambist.audit import DONE
 
 from . import directory, reading
 from .chain import Chain
@@ -79,15 +80,18 @@ class AuditLog:
 
     # ── the seam ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def observe(self, record: Record) -> None:
+    def observe(self, record: Record) -> Awaitable[None]:
         """Write one line. Raises Unavailable when it is not with the operating system, or not as safe as the settings say."""
         if not self._sample.admits(record):
-            return
+            return DONE
         left_out = self._sample.left_out
         segment = self._written(lambda chain: chain.append(self._line(record, left_out)))
         self._sample.left_out -= left_out
+        return self._settled(segment) if self._syncing.must_wait(segment) else DONE
+
+    async def _settled(self, segment: Segment) -> None:
         try:
-            await self._syncing.written(segment)
+            await self._syncing.settled(segment)
         except OSError as error:
             self._fail(error)
             raise _unavailable(error) from error

@@ -25,17 +25,17 @@ def outline(step: Told) -> Told:
 
 
 def _told(step: Step, withheld: Withheld) -> Told:
-    told: dict[str, Any] = {"name": step.name, "microseconds": step.microseconds}
     outcome = step.outcome
-    if isinstance(outcome, Refusal):
-        told |= {"outcome": "refused", "reason": outcome.reason}
-        if outcome.facts:
-            told["facts"] = withheld.plain(outcome.facts)
-    elif isinstance(outcome, BaseException):
-        told |= {"outcome": "failed", "reason": type(outcome).__name__}  # its words may hold anything
-    else:
-        told["outcome"] = _words(outcome)
-    return told
+    if isinstance(outcome, BaseException):
+        return {"name": step.name, "microseconds": step.microseconds, **_ended(outcome, withheld)}
+    return {"name": step.name, "microseconds": step.microseconds, "outcome": _words(outcome)}
+
+
+def _ended(error: BaseException, withheld: Withheld) -> Told:
+    if not isinstance(error, Refusal):
+        return {"outcome": "failed", "reason": type(error).__name__}  # its words may hold anything
+    facts = {"facts": withheld.plain(error.facts)} if error.facts else {}
+    return {"outcome": "refused", "reason": error.reason, **facts}
 
 
 def _words(value: object) -> str:

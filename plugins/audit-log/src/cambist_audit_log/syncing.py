@@ -26,13 +26,14 @@ class Syncing:
         self._last: Segment | None = None
         self._doubt = False
 
-    async def written(self, file: Segment) -> None:
-        """Return when what was just appended to a file is as safe as it has to be before the answer. Raises OSError."""
+    def must_wait(self, file: Segment) -> bool:
+        """Whether what was just appended to a file has to be settled before the answer; else it will be, in its group."""
         self._last = file
         if self._sync == "always" or self._doubt:
-            await self.settled(file)
-        elif self._sync == "group":
+            return True
+        if self._sync == "group":
             self._dirty.set()
+        return False
 
     async def in_groups(self) -> None:
         """Sync what was appended, again and again; runs beside the requests."""

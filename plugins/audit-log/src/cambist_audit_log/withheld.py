@@ -37,11 +37,17 @@ class Withheld:
 
     def __init__(self, request: ExchangeRequest | None) -> None:
         self._secrets = [] if request is None else [_Secret(text) for text in _secrets(request)]
+        self._told: dict[str, str] = {}
 
     def text(self, text: str) -> str:
         """A text that a stranger wrote, or that may quote one."""
         if text in _OURS or len(text := legible(text, MAX_TEXT)) < SHARED:  # cut first, so that nobody pays for its length
             return text
+        if (told := self._told.get(text)) is None:  # what was asked for is granted, more often than not
+            told = self._told[text] = self._without_secrets(text)
+        return told
+
+    def _without_secrets(self, text: str) -> str:
         if self._quotes(text):
             text = _WORD.sub(lambda word: WITHHELD if self._quotes(word[0]) else word[0], text)
             if self._quotes(text):
@@ -88,9 +94,8 @@ class _Secret:
 
     def shares_with(self, text: str) -> bool:
         if len(self._text) * len(text) > MUCH:
-            return any(piece in self._every_piece for piece in _cut(text))
-        short, long = (text, self._text) if len(text) < len(self._text) else (self._text, text)
-        return any(piece in long for piece in _cut(short))
+            return _is_cut_from(text, self._every_piece)
+        return _is_cut_from(text, self._text) if len(text) < len(self._text) else _is_cut_from(self._text, text)
 
     @cached_property
     def _every_piece(self) -> frozenset[str]:
@@ -98,8 +103,12 @@ class _Secret:
         return frozenset(self._text[start : start + PIECE] for start in range(len(self._text) - PIECE + 1))
 
 
-def _cut(text: str) -> Iterator[str]:
-    return (text[start : start + PIECE] for start in range(0, len(text) - PIECE + 1, PIECE))
+def _is_cut_from(text: str, whole: str | frozenset[str]) -> bool:
+    """Whether one of the pieces that a text is cut into is in the other. A loop, and no `any`: for short texts it takes half as long."""
+    for start in range(0, len(text) - PIECE + 1, PIECE):  # noqa: SIM110
+        if text[start : start + PIECE] in whole:
+            return True
+    return False
 
 
 def legible(text: str, most: int = MAX_NAME) -> str:

@@ -6,13 +6,13 @@ import asyncio
 import copy
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 
 import pytest
 
 from ...errors import PluginFault, Refusal, Unavailable
 from ...policy import Answer, Deny, Permit, Policy, PolicyInput, ask
 from ...profiles import PROTECTED
+from ...value import replace
 from ..questions import question
 from .patience import HOLD, PATIENCE, bounded, shortest_hold
 from .seam import gaps

@@ -8,7 +8,6 @@ import logging
 import math
 import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from ...credential import Credential, Role
 from ...errors import Unavailable
 from ...identity import Proven
 from ...validator import Validator
+from ...value import replace
 from ..changes import plain_changes, small_changes
 from ..clock import MovableClock
 from ..service import ISSUER, open_sts
