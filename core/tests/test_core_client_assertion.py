@@ -146,6 +146,15 @@ async def test_it_lives_five_minutes_at_most() -> None:
     assert type(await bench.refused(bench.assertion(iat=ABSENT, exp=now + 301))) is Rejected
 
 
+async def test_it_may_live_for_an_hour_where_its_application_says_so() -> None:
+    """Authlib's assertions live for 3,600 seconds, and its `private_key_jwt` cannot be told otherwise."""
+    bench = Bench(assertion_lifetime=3600)
+    now = int(bench.clock())
+    assert (await bench.judge(bench.assertion(exp=now + 3600))).single_use_until == now + 3610
+    refusal = await bench.refused(bench.assertion(exp=now + 3601))
+    assert (type(refusal), refusal.said) == (Rejected, "it lives for 3601 seconds, and 3600 are accepted from this issuer")
+
+
 async def test_clocks_may_differ_by_ten_seconds_either_way() -> None:
     bench = Bench()
     now = int(bench.clock())

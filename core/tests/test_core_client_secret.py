@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 
 from cambist import Credential, Identity, Proven, Role
 from cambist import client_secret as module
@@ -70,7 +70,9 @@ class Counted:
 
 def test_a_secret_is_kept_as_argon2id_with_a_salt_of_its_own() -> None:
     assert HASHED.startswith("$argon2id$v=19$m=65536,t=3,p=1$")
-    assert hash_secret(SECRET) != HASHED
+    again = hash_secret(SECRET)
+    assert again != HASHED
+    assert PasswordHasher().verify(again, SECRET)
     assert SECRET not in HASHED
 
 
@@ -189,6 +191,7 @@ async def test_a_rotated_hash_is_not_remembered(monkeypatch: pytest.MonkeyPatch)
 async def test_what_is_remembered_is_bounded_and_worth_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_verify", lambda stored, secret: True)
     judge = ClientSecretValidator(ISSUER, {"app": quick("s")})
+    assert MEMORY == 4096
     for number in range(MEMORY + 10):
         await judge.validate(presented("app", f"s{number}"))
     assert len(judge._proved) == MEMORY
@@ -217,3 +220,8 @@ async def test_neither_secret_nor_hash_is_in_what_is_printed() -> None:
         assert SECRET not in printed
         assert "another" not in printed
         assert HASHED not in printed
+
+
+def test_the_hash_of_nobody_takes_as_long_as_any_other() -> None:
+    assert extract_parameters(module._NOBODY) == extract_parameters(hash_secret("a secret"))
+    assert not module._verify(module._NOBODY, "a secret")

@@ -41,19 +41,33 @@ class Unverified(Value, frozen=True, kw_only=True):
 
 
 class Credential(Value, frozen=True, kw_only=True):
-    """A token with its declared type (canonical, and as the caller wrote it) and the role it is presented in; unproven."""
+    """A token with its declared type (canonical, and as the caller wrote it) and the role it is presented in; unproven.
 
-    UNSEEN = frozenset({"token"})
+    `parts` are those of a JWT, where it was taken apart already.
+    """
+
+    UNSEEN = frozenset({"token", "parts"})
 
     token: str
     token_type: str
     role: Role
     wire_type: str = ""
     possession: Possession = NOTHING
+    parts: Compact | None = None
+
+    def apart(self) -> Compact | None:
+        """Its parts, if it looks like a JWT. Raises CredentialMalformed when it is none then."""
+        if self.parts is not None:
+            return self.parts
+        return Compact.parse(self.token) if looks_compact(self.token) else None
 
     def unverified(self) -> Unverified:
         """Raises CredentialMalformed when it looks like a JWT but is not one."""
-        if not looks_compact(self.token):
-            return Unverified(token_type=self.token_type)
-        compact = Compact.parse(self.token)
-        return Unverified(token_type=self.token_type, issuer=compact.issuer, header=compact.header, claims=compact.claims)
+        return envelope(self.token_type, self.apart())
+
+
+def envelope(token_type: str, parts: Compact | None) -> Unverified:
+    """What is written on a credential of a type, with these parts if it is a JWT."""
+    if parts is None:
+        return Unverified(token_type=token_type)
+    return Unverified(token_type=token_type, issuer=parts.issuer, header=parts.header, claims=parts.claims)

@@ -16,11 +16,13 @@ from pydantic import AfterValidator, Field
 
 from .address import NEAR, address, kind
 from .clock import within
-from .connection import Connections, Resolve, Resolver, Route
+from .connection import Connections, Resolve, Resolver, Route, why
 from .errors import DeadlineExceeded, Unavailable
 from .secret import Secret
 from .shape import Shape
 
+DOCUMENTS = "application/json, application/jwk-set+json"
+"""An API server of Kubernetes gives its keys to nobody who does not ask for a key set by its media type (RFC 7517 section 8.5)."""
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -122,7 +124,7 @@ class Egress:
         self._resolver.close()
         await self._client.aclose()
 
-    async def get(self, url: str, *, accept: str = "application/json", foreign: bool = False) -> Answer:
+    async def get(self, url: str, *, accept: str = DOCUMENTS, foreign: bool = False) -> Answer:
         return await self.send("GET", url, headers={"accept": accept}, foreign=foreign)
 
     async def send(
@@ -134,27 +136,29 @@ class Egress:
         request = self._client.build_request(method, target, headers=dict(headers or {}), content=content)
         try:
             async with within(self.settings.timeout, f"{method} {_place(target)}"):
-                return await self._answer(request)
+                return await answered(self._client, request, self.settings.max_body)
         except DeadlineExceeded as error:
             raise Unavailable(what=_place(target), cause="no answer in time") from error
         except Unavailable:
             raise
         except Exception as error:  # httpx, and what it lets pass of names and ports that the socket does not take
-            raise Unavailable(what=_place(target), cause=type(error).__name__) from error
+            raise Unavailable(what=_place(target), cause=type(error).__name__, detail=why(error)) from error
 
-    async def _answer(self, request: httpx.Request) -> Answer:
-        response = await self._client.send(request, stream=True)
-        try:
-            if response.headers.get("content-encoding", "identity") != "identity":
-                raise Unavailable(what=_place(request.url), cause="a compressed answer, which was not asked for")
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > self.settings.max_body:
-                    raise Unavailable(what=_place(request.url), cause="an answer above the size limit")
-            return Answer(response.status_code, dict(response.headers), bytes(body))
-        finally:
-            await response.aclose()
+
+async def answered(client: httpx.AsyncClient, request: httpx.Request, most: int) -> Answer:
+    """The answer of whoever is asked, and of nobody whom it redirects to; `most` bytes of it. Raises Unavailable, and what httpx raises."""
+    response = await client.send(request, stream=True, follow_redirects=False)
+    try:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise Unavailable(what=_place(request.url), cause="a compressed answer, which was not asked for")
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > most:
+                raise Unavailable(what=_place(request.url), cause="an answer above the size limit")
+        return Answer(response.status_code, dict(response.headers), bytes(body))
+    finally:
+        await response.aclose()
 
 
 def allowed(text: str, *, foreign: bool = False) -> httpx.URL:

@@ -46,9 +46,9 @@ class Guard:
         try:
             if len(credential.token) > self.max_token:
                 raise CredentialTooLarge(expected=self.max_token, seen=len(credential.token))
-            seat = self.takers[credential.role].taker(credential)
+            seat, parts = self.takers[credential.role].taker(credential)
             with fenced(seat.plugin):
-                proven = await seat.validator.validate(replace(credential, possession=held))
+                proven = await seat.validator.validate(replace(credential, possession=held, parts=parts))
                 _sound(seat, proven, self.clock())
                 self._check_issuer(seat, proven.identity.issuer, credential.role)
                 self._check(proven, held, also_for)

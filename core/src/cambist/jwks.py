@@ -6,15 +6,14 @@ import asyncio
 import logging
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from . import strictjson
 from .clock import Clock
-from .discovery import Fetched, fetched, jwks_uri
-from .egress import Egress
+from .discovery import Fetched, Gets, fetched, jwks_uri
 from .errors import Unavailable
 from .jwk import KeySet, PublicKey, undeclared
 
@@ -92,17 +91,18 @@ class RemoteKeys:
 
     def __init__(
         self,
-        http: Egress,
+        http: Gets,
         clock: Clock,
         *,
         issuer: str,
         jwks_url: str | None = None,
+        locate: Callable[[Gets, str], Awaitable[str]] = jwks_uri,
         rsa: str = "RS256",
         max_age: float = SOFT_AGE,
         kept: float = HARD_AGE,
     ) -> None:
-        self._http, self._clock, self.issuer, self._url, self._rsa = http, clock, issuer, jwks_url, rsa
-        self._max_age, self._kept = max_age, max(kept, max_age)
+        self._http, self.clock, self.issuer, self.url, self._rsa = http, clock, issuer, jwks_url, rsa
+        self._locate, self._max_age, self._kept = locate, max_age, max(kept, max_age)
         self.trouble: str | None = None
         self._fetching: asyncio.Task[None] | None = None
         self._awaited = False
@@ -116,7 +116,7 @@ class RemoteKeys:
         self._fetching = None
 
     async def find(self, kid: object, algorithm: str) -> PublicKey:
-        now = self._clock()
+        now = self.clock()
         age = now - self._fetched
         if self._keys is None or age > self._kept:
             await self._refresh(now)
@@ -136,7 +136,7 @@ class RemoteKeys:
         """What an operator should know of it, while tokens are judged all the same."""
         if self.trouble is None:
             return None
-        return f"{'there are none' if self._keys is None else _since(self._clock() - self._fetched)}: {self.trouble}"
+        return f"{'there are none' if self._keys is None else _since(self.clock() - self._fetched)}: {self.trouble}"
 
     def _is_worth_waiting(self, now: float) -> bool:
         """Whether fresh keys may come in a moment: nobody tried for long, or somebody waits for them, not in vain yet."""
@@ -144,7 +144,7 @@ class RemoteKeys:
 
     def _believed(self, now: float) -> KeySet:
         if self._keys is None or now - self._fetched > self._kept:
-            raise Unavailable(what=f"the keys of {self.issuer}", cause=self.trouble)
+            raise Unavailable(seen=self.issuer, what=f"the keys of {self.issuer}", cause=self.trouble)
         return self._keys
 
     async def _refresh(self, now: float, patience: float | None = None) -> None:
@@ -171,20 +171,35 @@ class RemoteKeys:
         if self._fetching is task:
             self._fetching, self._awaited = None, False
 
+    async def located(self) -> str:
+        """Where they are. Raises Unavailable."""
+        return self.url or await self._locate(self._http, self.issuer)
+
+    async def document(self, url: str) -> Fetched:
+        """What stands there at this moment. Raises Unavailable."""
+        # A URL from a document of an issuer out there leads nowhere on this machine, however it is spelt.
+        return await fetched(self._http, url, foreign=self.url is None and self.issuer.startswith("https:"))
+
+    def read(self, document: Fetched) -> KeySet:
+        """Raises Unavailable when it is no key set."""
+        return KeySet.of(document.value, rsa=self._rsa)
+
+    def fresh(self, document: Fetched) -> float:
+        """How long it is believed before it is fetched anew, in seconds."""
+        return _freshness(document, self._max_age)
+
     async def _fetch(self, now: float) -> None:
         me = asyncio.current_task()
         try:
-            url = self._url or await jwks_uri(self._http, self.issuer)
-            # A URL from a document of an issuer out there leads nowhere on this machine, however it is spelt.
-            document = await fetched(self._http, url, foreign=self._url is None and self.issuer.startswith("https:"))
-            keys, trouble = KeySet.of(document.value, rsa=self._rsa), None
+            document = await self.document(await self.located())
+            keys, trouble = self.read(document), None
         except Unavailable as error:
             keys, trouble = None, _cause(error)
         if self._fetching is not me:
             return  # these keys were asked for before it was said that they are not to be believed
         if keys is not None:
             self._told(keys)
-            self._keys, self._fetched, self._fresh = keys, now, _freshness(document, self._max_age)
+            self._keys, self._fetched, self._fresh = keys, now, self.fresh(document)
         elif self.trouble is None:
             log.warning("the keys of %s cannot be fetched: %s", self.issuer, trouble)
         self.trouble = trouble

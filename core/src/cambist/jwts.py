@@ -14,8 +14,19 @@ from joserfc.jws import JWSRegistry
 
 from .clock import Clock
 from .compact import Compact, Jws
-from .egress import Egress
-from .errors import AlgorithmRefused, CredentialMalformed, Expired, IssuerNotTrusted, KindMismatch, NotYetValid, Rejected, SignatureInvalid
+from .credential import Credential
+from .discovery import Gets
+from .errors import (
+    AlgorithmRefused,
+    AudienceMissing,
+    CredentialMalformed,
+    Expired,
+    IssuerNotTrusted,
+    KindMismatch,
+    NotYetValid,
+    Rejected,
+    SignatureInvalid,
+)
 from .jwk import ASYMMETRIC, KeySet, PublicKey, undeclared
 from .jwks import HARD_AGE, SOFT_AGE, FileKeys, Keys, RemoteKeys, inline
 from .verified import PLAIN, Expected, Verified
@@ -33,8 +44,8 @@ class Jwts:
     Zones that trust one issuer alike share its keys, so that it is asked once; the last one that lets go of them ends them.
     """
 
-    def __init__(self, http: Egress, clock: Clock, *, max_age: float = SOFT_AGE, kept: float = HARD_AGE) -> None:
-        self._http, self._clock, self._max_age, self._kept = http, clock, max_age, kept
+    def __init__(self, http: Gets, clock: Clock, *, max_age: float = SOFT_AGE, kept: float = HARD_AGE) -> None:
+        self._http, self.clock, self._max_age, self._kept = http, clock, max_age, kept
         self._remote: WeakValueDictionary[tuple[str, str | None, str], RemoteKeys] = WeakValueDictionary()
         self._files: WeakSet[FileKeys] = WeakSet()
 
@@ -56,12 +67,12 @@ class Jwts:
             return inline(issuer, jwks, algorithms)
         rsa = undeclared(algorithms)
         if file is not None:
-            keys = FileKeys(file, self._clock, self._kept, rsa)
+            keys = FileKeys(file, self.clock, self._kept, rsa)
             keys.read()
             self._files.add(keys)
             return keys
         if (found := self._remote.get((issuer, jwks_url, rsa))) is None:
-            found = RemoteKeys(self._http, self._clock, issuer=issuer, jwks_url=jwks_url, rsa=rsa, max_age=self._max_age, kept=self._kept)
+            found = RemoteKeys(self._http, self.clock, issuer=issuer, jwks_url=jwks_url, rsa=rsa, max_age=self._max_age, kept=self._kept)
             self._remote[issuer, jwks_url, rsa] = found
         return found
 
@@ -77,7 +88,7 @@ class Jwts:
         told += [(f"keys in {keys.path}", keys.warning()) for keys in list(self._files)]
         return {name: warning for name, warning in sorted(told, key=lambda each: each[0]) if warning}
 
-    async def verify(self, token: str, expected: Expected | Mapping[str, Expected]) -> Verified:
+    async def verify(self, token: str | Credential, expected: Expected | Mapping[str, Expected]) -> Verified:
         """`expected` of the one issuer it must be from, or of each that it may be from, by name.
 
         Raises Rejected in one of its kinds, IssuerNotTrusted, or Unavailable when the issuer's keys cannot be had.
@@ -86,17 +97,17 @@ class Jwts:
         self._check(verified)
         return verified
 
-    async def signed(self, token: str, expected: Expected | Mapping[str, Expected]) -> Verified:
+    async def signed(self, token: str | Credential, expected: Expected | Mapping[str, Expected]) -> Verified:
         """A JWT that is no credential, such as an answer of the issuer: as `verify`, but nobody has looked at its claims yet."""
-        compact = Compact.parse(token)
+        compact = _parts(token)
         if not isinstance(expected, Expected):
             expected = _of_issuer(compact.issuer, expected)
-        _check_kind(compact.header, expected)
-        algorithm = _algorithm(compact.header, expected.algorithms)
+        check_type(compact.header, expected)
+        algorithm = algorithm_of(compact.header, expected.algorithms)
         if compact.issuer != expected.issuer:
             raise IssuerNotTrusted(seen=compact.issuer)
         key = await expected.keys.find(compact.header.get("kid"), algorithm)
-        _check_signature(compact.jws, key, algorithm)
+        check_signature(compact.jws, key, algorithm)
         return Verified(compact.claims, expected, key.id)
 
     def told(self, claims: Mapping[str, Any], expected: Expected) -> Verified:
@@ -105,11 +116,12 @@ class Jwts:
         return verified
 
     def _check(self, verified: Verified) -> None:
-        _check_claims(verified.claims, verified.expected.subject)
-        self._check_times(verified.claims, verified.expected)
+        check_claims(verified.claims, verified.expected.subject, verified.expected.audiences)
+        self.check_times(verified.claims, verified.expected)
 
-    def _check_times(self, claims: Mapping[str, Any], expected: Expected) -> None:
-        now = self._clock()
+    def check_times(self, claims: Mapping[str, Any], expected: Expected) -> None:
+        """Raises Expired, NotYetValid, Rejected, CredentialMalformed."""
+        now = self.clock()
         expires, issued, begins = _time(claims, "exp"), _time(claims, "iat"), _time(claims, "nbf")
         if expires is None:
             raise CredentialMalformed("exp is missing")
@@ -117,13 +129,23 @@ class Jwts:
             raise Expired(f"it expired {math.ceil(now - expires)} seconds ago", seen={"exp": expires, "now": int(now)})
         start = max((t for t in (issued, begins) if t is not None), default=now)
         if start > now + expected.leeway:
-            raise NotYetValid(f"it is valid in {math.ceil(start - now)} seconds", seen={"nbf": begins, "iat": issued, "now": int(now)})
+            seen = {"nbf": begins, "iat": issued, "now": int(now)}
+            raise NotYetValid(f"it is valid in {math.ceil(start - now)} seconds", expected={"leeway": expected.leeway}, seen=seen)
         if issued is not None and issued >= expires:
             raise Rejected("it expires before it was issued")
         if begins is not None and begins >= expires:
             raise Rejected("it expires before it is valid")
         if expires - (issued if issued is not None else now) > expected.max_lifetime:
-            raise Rejected("it lives longer than is accepted from this issuer", expected={"max_lifetime": expected.max_lifetime})
+            lives = expires - (issued if issued is not None else now)
+            wanted = {"max_lifetime": expected.max_lifetime}
+            said = f"it lives for {math.ceil(lives)} seconds, and {expected.max_lifetime:.0f} are accepted from this issuer"
+            raise Rejected(said, expected=wanted, seen={"lifetime": lives})
+
+
+def _parts(token: str | Credential) -> Compact:
+    if isinstance(token, str):
+        return Compact.parse(token)
+    return token.parts or Compact.parse(token.token)
 
 
 def _of_issuer(issuer: str | None, expected: Mapping[str, Expected]) -> Expected:
@@ -139,13 +161,15 @@ def media_type(typ: str) -> str:
     return typ.lower().removeprefix("application/")
 
 
-def _check_kind(header: Mapping[str, Any], expected: Expected) -> None:
+def check_type(header: Mapping[str, Any], expected: Expected) -> None:
+    """Raises KindMismatch."""
     typ = header.get("typ", "JWT")
     if not isinstance(typ, str) or media_type(typ) not in expected.types:
         raise KindMismatch("a token of this kind is not accepted here", expected=sorted(expected.types), seen=typ)
 
 
-def _algorithm(header: Mapping[str, Any], algorithms: frozenset[str]) -> str:
+def algorithm_of(header: Mapping[str, Any], algorithms: frozenset[str]) -> str:
+    """The one that a header names. Raises AlgorithmRefused, CredentialMalformed."""
     algorithm, kid = header.get("alg"), header.get("kid", "")
     if not isinstance(kid, str) or len(kid) > 256:
         raise CredentialMalformed("kid is not a short string")
@@ -162,12 +186,12 @@ def _algorithm(header: Mapping[str, Any], algorithms: frozenset[str]) -> str:
 def payload(text: str, keys: KeySet, algorithms: frozenset[str] = ASYMMETRIC) -> bytes:
     """What is signed within a JWS, whatever it is. Raises Rejected in one of its kinds. A JWT is more: see `Jwts.verify`."""
     jws = Jws.parse(text)
-    algorithm = _algorithm(jws.header, algorithms)
-    _check_signature(jws, keys.find(jws.header.get("kid"), algorithm), algorithm)
+    algorithm = algorithm_of(jws.header, algorithms)
+    check_signature(jws, keys.find(jws.header.get("kid"), algorithm), algorithm)
     return jws.payload
 
 
-def _check_signature(jws: Jws, key: PublicKey, algorithm: str) -> None:
+def check_signature(jws: Jws, key: PublicKey, algorithm: str) -> None:
     """The header is judged and the key chosen, so nothing is left but the signature, over the very text that was sent."""
     digest = hashlib.sha256(jws.signed + b"." + jws.signature).digest()
     if digest in key.verified:
@@ -177,13 +201,18 @@ def _check_signature(jws: Jws, key: PublicKey, algorithm: str) -> None:
         # 25 µs for RSA, 75 to 120 for elliptic curves: shorter than a hop to a thread.
         good = model.verify(jws.signed, jws.signature, key.key)
     except (JoseError, ValueError) as error:
-        raise SignatureInvalid() from error
+        raise _unsigned(jws, algorithm) from error
     if not good:
-        raise SignatureInvalid()
+        raise _unsigned(jws, algorithm)
     key.verified.add(digest)
 
 
-def _check_claims(claims: Mapping[str, Any], name: str) -> None:
+def _unsigned(jws: Jws, algorithm: str) -> SignatureInvalid:
+    return SignatureInvalid(seen={"kid": jws.header.get("kid"), "alg": algorithm})
+
+
+def check_claims(claims: Mapping[str, Any], name: str, audiences: Collection[str] = ()) -> None:
+    """`name` is the claim that says whom it is about. Raises CredentialMalformed, AudienceMissing, KindMismatch."""
     if len(claims) > MAX_MEMBERS:
         raise CredentialMalformed("too many claims")
     subject, audience = claims.get(name), claims.get("aud")
@@ -191,7 +220,7 @@ def _check_claims(claims: Mapping[str, Any], name: str) -> None:
         raise CredentialMalformed(f"{name} is missing or not text")
     listed = [audience] if isinstance(audience, str) else audience
     if not isinstance(listed, list) or not listed or not all(type(a) is str and a for a in listed):
-        raise CredentialMalformed("aud is missing, or neither text nor a list of texts")
+        raise AudienceMissing("aud is missing, or neither text nor a list of texts", expected=sorted(audiences) or None)
     # A security event or a proof of possession is not a credential, whatever its typ says (RFC 8725 section 3.12).
     if "events" in claims or "vct" in claims or {"htm", "htu"} <= claims.keys():
         raise KindMismatch("a token of this kind is not accepted here")

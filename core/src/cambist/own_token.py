@@ -53,7 +53,7 @@ class OwnTokenValidator:
         return unverified.issuer == self._zone.issuer
 
     async def validate(self, credential: Credential) -> Proven:
-        verified = await self._jwts.verify(credential.token, self._expected)
+        verified = await self._jwts.verify(credential, self._expected)
         if "exec" in verified.claims:
             # It is for one HTTP action. Another token in its place would be for more.
             raise Rejected("a token with an execution scope is not exchanged")

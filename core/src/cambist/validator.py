@@ -7,10 +7,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from .credential import Credential, Unverified
+from .compact import Compact
+from .credential import Credential, Unverified, envelope
 from .errors import Ambiguous, CredentialMalformed, IssuerNotTrusted, Malformed, TokenTypeNotEnabled, TokenTypeUnknown, Unclaimed
 from .fence import fenced
 from .identity import Proven
+from .spelling import folded
 from .token_type import KNOWN, PAGE
 
 
@@ -68,6 +70,8 @@ class Takers:
 
     by_issuer: Mapping[tuple[str, str], Seated]
     by_type: Mapping[str, Sequence[Seated]]
+    by_spelling: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """What a trusted issuer is really called, by what is easily overlooked: for words, never for trust."""
 
     @classmethod
     def of(cls, seated: Iterable[Seated]) -> Takers:
@@ -83,7 +87,7 @@ class Takers:
         for token_type, seats in by_type.items():
             if len(everything := [seat.plugin for seat in seats if seat.issuers is None]) > 1:
                 raise ValueError(f"{' and '.join(everything)} both take every {token_type}")
-        return cls(by_issuer, by_type)
+        return cls(by_issuer, by_type, {(token_type, folded(issuer)): issuer for token_type, issuer in by_issuer})
 
     @property
     def token_types(self) -> frozenset[str]:
@@ -94,28 +98,36 @@ class Takers:
             return TokenTypeNotEnabled(expected=sorted(self.by_type), seen=token_type)
         return TokenTypeUnknown(expected=sorted({*PAGE, *self.by_type}), seen=token_type)
 
+    def _unknown(self, token_type: str, issuer: str | None) -> Unclaimed:
+        """Who spells a trusted issuer otherwise is told how it is spelled: whether one is trusted shows to whoever names it anyway."""
+        if issuer is None:
+            return Unclaimed("it names no issuer, as a JWT does in iss, and nobody here takes this type without one")
+        return IssuerNotTrusted(expected=self.by_spelling.get((token_type, folded(issuer))), seen=issuer)
+
     def taking(self, token_type: str) -> Sequence[Seated]:
         """All that take a type. Raises TokenTypeUnknown, TokenTypeNotEnabled."""
         if not (seats := self.by_type.get(token_type, ())):
             raise self._nobody(token_type)
         return seats
 
-    def taker(self, credential: Credential) -> Seated:
-        """The one that takes a credential. Raises as `sole`, and CredentialMalformed.
+    def taker(self, credential: Credential) -> tuple[Seated, Compact | None]:
+        """The one that takes a credential, with the parts of a JWT. Raises as `sole`, and CredentialMalformed.
 
         What looks like a JWT and is none may still be an opaque token: whoever trusts issuers by name can do nothing with
         it, but one who takes tokens without an issuer can.
         """
         try:
-            unverified = credential.unverified()
+            parts = credential.apart()
         except CredentialMalformed as malformed:
             try:
-                return self.sole(Unverified(token_type=credential.token_type))
+                return self.sole(Unverified(token_type=credential.token_type)), None
             except Ambiguous:
                 raise
             except Unclaimed:
                 raise malformed from None
-        return self.sole(unverified)
+        seat = self.sole(envelope(credential.token_type, parts))
+        # Without an issuer of its own somebody was asked whether it knows the envelope: what it was shown is not believed (U5).
+        return seat, None if seat.issuers is None else parts
 
     def sole(self, unverified: Unverified) -> Seated:
         """The one that takes it. Raises TokenTypeUnknown, TokenTypeNotEnabled, IssuerNotTrusted, Unclaimed, Ambiguous or PluginFault."""
@@ -126,6 +138,6 @@ class Takers:
             case [seat]:
                 return seat
             case []:
-                raise IssuerNotTrusted(seen=unverified.issuer) if unverified.issuer is not None else Unclaimed()
+                raise self._unknown(unverified.token_type, unverified.issuer)
             case several:
                 raise Ambiguous(plugins=[seat.plugin for seat in several])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -27,6 +28,8 @@ from cambist.web.metrics import Metrics
 from cambist.zone import TOKEN_EXCHANGE
 
 from . import logs, story, tree
+from .authority import Certificates, certificates
+from .decisions import deciding
 from .issuer import SUBJECT, DevelopmentIssuer
 from .listeners import Listener, addresses, mounted, opened, serve_on
 from .output import starting
@@ -45,6 +48,11 @@ class Stage:
     issuer: DevelopmentIssuer
     issuer_port: int
     folder: Path
+    certificates: Certificates | None
+
+    def trust(self) -> ssl.SSLContext:
+        """Whom a client of it trusts."""
+        return ssl.create_default_context(cafile=self.certificates.authority if self.certificates else None)
 
     @property
     def url(self) -> str:
@@ -64,13 +72,15 @@ class Stage:
 @click.command()
 @click.option("--port", default=8693, show_default=True, help="The port of the service.")
 @click.option("--issuer-port", default=8692, show_default=True, help="The port of the development issuer.")
+@click.option("--tls", is_flag=True, help="Serve HTTPS, with a certificate of an authority made for this folder.")
+@click.option("--tls-port", default=8694, show_default=True, help="The port of HTTPS, with --tls.")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where its files live; else a new folder each time.")
 @click.option("--once", is_flag=True, help="Exchange one credential, show how it travelled, and end.")
-def dev(port: int, issuer_port: int, folder: Path | None, once: bool) -> None:
+def dev(*, port: int, issuer_port: int, tls: bool, tls_port: int, folder: Path | None, once: bool) -> None:
     """Serve on this machine with a development issuer, exchange a credential, and show how it travelled."""
     logs.configure("WARNING" if once else "INFO")
     with starting(), _folder(folder) as place:
-        asyncio.run(_play(_staged(place, port, issuer_port), once))
+        asyncio.run(_play(_staged(place, port, issuer_port, tls_port if tls else None), once))
 
 
 @contextmanager
@@ -84,15 +94,28 @@ def _folder(named: Path | None) -> Iterator[Path]:
             yield Path(made)
 
 
-def _staged(folder: Path, port: int, issuer_port: int) -> Stage:
-    """Write what is not there yet; what somebody changed in the folder stays changed."""
-    issuer = DevelopmentIssuer(f"http://localhost:{issuer_port}", f"http://localhost:{port}")
+def _staged(folder: Path, port: int, issuer_port: int, tls_port: int | None) -> Stage:
+    """Write what is not there yet; what somebody changed in the folder stays changed. Raises DidNotStart."""
+    url = f"https://localhost:{tls_port}" if tls_port is not None else f"http://localhost:{port}"
+    issuer = DevelopmentIssuer(f"http://localhost:{issuer_port}", url)
     _lay(folder / "kek", base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
     template = files(__package__).joinpath("development.toml").read_text("utf-8")
-    values = {"port": str(port), "issuer": issuer.url, "folder": str(folder)}
+    values = {"url": url, "port": str(port), "tls": _tls(folder, tls_port), "issuer": issuer.url, "folder": str(folder)}
     _lay(folder / "cambist.toml", _filled(template, values))
     _lay(folder / "grants.json", _filled(files(__package__).joinpath("development.json").read_text("utf-8"), values))
-    return Stage(load(folder / "cambist.toml"), issuer, issuer_port, folder)
+    settings = load(folder / "cambist.toml")
+    if settings.service.listen.certificate is None and tls_port is not None:
+        raise DidNotStart([f"{folder / 'cambist.toml'} is for plain HTTP: take another folder for --tls"])
+    has_ours = settings.service.listen.certificate == Certificates(folder).certificate
+    return Stage(settings, issuer, issuer_port, folder, certificates(folder) if has_ours else None)
+
+
+def _tls(folder: Path, port: int | None) -> str:
+    """What stands in the settings for HTTPS."""
+    if port is None:
+        return ""
+    files = Certificates(folder)
+    return f'tls_port = {port}\ncertificate = "{files.certificate}"\nprivate_key = "{files.private_key}"\n'
 
 
 def _lay(path: Path, text: str) -> None:
@@ -110,10 +133,16 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
 async def _play(stage: Stage, once: bool) -> None:
     metrics, stopped = Metrics(), asyncio.Event()
     with holding(addresses(stage.settings.service.listen)) as sockets:
-        async with Sts(stage.settings, observers=(metrics,)) as sts, _issuing(stage), asyncio.TaskGroup() as group:
+        async with (
+            deciding(stage.settings, quiet=once) as logged,
+            Sts(stage.settings, observers=(metrics, *logged)) as sts,
+            _issuing(stage),
+            asyncio.TaskGroup() as group,
+        ):
             await opened(sts)
-            group.create_task(serve_on(mounted(sts, metrics), sockets.of(0, 1), stage.settings.service.listen, stopped))
-            await _answering(f"{stage.url}/health")
+            apps, listen = mounted(sts, metrics), stage.settings.service.listen
+            group.create_task(serve_on(apps, sockets.of(0, 1), listen, stopped, metrics.turned_away))
+            await _answering(f"{stage.url}/health", trust=stage.trust())
             await _show(stage, sts)
             if once:
                 stopped.set()
@@ -136,9 +165,9 @@ async def _issuing(stage: Stage) -> AsyncIterator[None]:
             await task
 
 
-async def _answering(url: str, server: asyncio.Task[None] | None = None) -> None:
+async def _answering(url: str, server: asyncio.Task[None] | None = None, trust: ssl.SSLContext | bool = True) -> None:
     """Wait until a server answers. Raises what the server raised when it ended instead."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=trust) as http:
         for _ in range(100):
             if server is not None and server.done():
                 server.result()
@@ -154,7 +183,7 @@ async def _answering(url: str, server: asyncio.Task[None] | None = None) -> None
 async def _show(stage: Stage, sts: Sts) -> None:
     """One exchange over HTTP, its token verified by a stock JOSE library against the published keys, and its story."""
     asked = stage.example()
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=stage.trust()) as http:
         answer = await http.post(f"{stage.url}/v1/exchange/token", json=asked)
         if answer.status_code != 200:
             raise DidNotStart([f"the first exchange was refused: {answer.text}"])
@@ -165,7 +194,7 @@ async def _show(stage: Stage, sts: Sts) -> None:
     click.echo("\n".join(tree.drawn(asked["subject_token"], sts.clock())))
     click.secho("\nA token came out, and verifies with the published keys:", bold=True)
     click.echo(token)
-    click.echo("\n".join(tree.drawn(token, sts.clock())))
+    click.echo("\n".join(tree.drawn(token, sts.clock(), "Its signature was verified as any resource server would.")))
     click.secho("\nHow it travelled:", bold=True)
     record = await _record(sts, answer.headers["cambist-decision-id"])
     click.echo("\n".join(story.told(record)))
@@ -180,14 +209,23 @@ async def _record(sts: Sts, decision_id: str) -> Mapping[str, Any]:
 
 def _invitation(stage: Stage) -> str:
     body = msgspec.json.encode(stage.example()).decode()
-    return f"""
+    trust = f"\n  --cacert {stage.certificates.authority} \\" if stage.certificates else ""
+    return f"""{_trusting(stage.certificates)}
 Try it (the token is good for an hour; {stage.issuer.url}/token?sub=… gives others):
 
 curl --request POST \\
-  --url {stage.url}/v1/exchange/token \\
+  --url {stage.url}/v1/exchange/token \\{trust}
   --header 'Content-Type: application/json' \\
   --data '{body}'
 
 Then ask why:  cambist -c {stage.folder / "cambist.toml"} explain DECISION-ID
 Who may get what stands in {stage.folder / "grants.json"}; it is read again when it changes. Ctrl-C ends.
 """
+
+
+def _trusting(certificates: Certificates | None) -> str:
+    """What makes clients trust the service, to copy; each but Node's stands in place of all that its reader trusts otherwise."""
+    if certificates is None:
+        return ""
+    exports = [f"export {name}='{value}'  # {readers}" for name, value, readers in certificates.variables()]
+    return "\n".join(["", "Clients trust it with one of these; it is good for this machine only:", "", *exports, ""])

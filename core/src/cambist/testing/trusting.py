@@ -50,5 +50,5 @@ class ForgeValidator:
             algorithms=frozenset({forge.algorithm}),
             may_delegate=self._trust.may_delegate,
         )
-        verified = await self._jwts.verify(credential.token, expected)
+        verified = await self._jwts.verify(credential, expected)
         return verified.proven(**self._trust.more)

@@ -17,4 +17,4 @@ def cambist_validators(host: ZoneHost) -> Iterator[Validator]:
     named = NamedTokens(settings, host.http, host.jwts, host.clock)
     yield named
     if (opaque := settings.opaque) is not None:
-        yield OpaqueTokens(named.asked[opaque.issuer])
+        yield OpaqueTokens(named.asked[opaque.issuer], host.jwts)

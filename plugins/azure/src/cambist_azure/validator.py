@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cambist import Credential, CredentialMalformed, Identity, Proven, Unverified, Verified
+from cambist.check import Check, Sample, Trust, tried
 from cambist.errors import AudienceNotSole, ClaimMissing, ClaimNotAccepted, PlatformToken, TenantMismatch, UserToken
-from cambist.jwts import Jwts
+from cambist.issuer_check import trusts
+from cambist.jwts import Expected, Jwts
+from cambist.token_check import Rule, examined
 from cambist.token_kind import ACCESS, check_kind
 from cambist.token_type import OWN
 
@@ -37,22 +40,48 @@ class EntraIdentities:
         return unverified.issuer in self._expected
 
     async def validate(self, credential: Credential) -> Proven:
-        # Microsoft Graph alone can verify these: what is signed is a digest of the nonce, not the nonce.
-        if "nonce" in credential.unverified().header:
-            raise PlatformToken("a token with a nonce in its header is for Microsoft Graph")
-        verified = await self._jwts.verify(credential.token, self._expected)
+        _check_header(credential)
+        verified = await self._jwts.verify(credential, self._expected)
         tenant, version = self._tenants[verified.expected.issuer]
         _check_audience(verified)
         check_kind(ACCESS, verified.claims)
         _check_origin(verified, tenant, version)
-        person = _is_person(verified)
-        if person and not tenant.users:
-            raise UserToken("this is the token of a person", expected={"idtyp": "app"}, seen={"idtyp": verified.text("idtyp")})
+        person = _check_person(verified, tenant)
         facts = _facts(verified, version, person)
         # A person lends an application no more than this; a workload has what is its own.
         scope = frozenset((verified.text("scp") or "").split()) if person else None
         identity = Identity(issuer=tenant.issuer, subject=_id(verified, "oid"), attributes={**facts, "tenant_id": tenant.id})
         return verified.proven(identity=identity, scope=scope)
+
+    @property
+    def trusts(self) -> Sequence[Trust]:
+        return trusts(self._expected)
+
+    async def diagnose(self, sample: Sample) -> Sequence[Check]:
+        platform = tried("platform", lambda: _check_header(sample.credential), "not one that only Azure itself can verify")
+        return [platform, *await examined(self._jwts, sample, self._expected, self._rules)]
+
+    def _rules(self, expected: Expected) -> Iterator[Rule]:
+        tenant, version = self._tenants[expected.issuer]
+        yield "sole audience", _check_audience
+        yield "kind", lambda verified: check_kind(ACCESS, verified.claims)
+        yield "tenant", lambda verified: _check_origin(verified, tenant, version)
+        yield "workload", lambda verified: _check_person(verified, tenant)
+        yield "identity", lambda verified: _id(verified, "oid")
+        yield "facts", lambda verified: _facts(verified, version, _is_person(verified))
+
+
+def _check_header(credential: Credential) -> None:
+    """Microsoft Graph alone can verify these: what is signed is a digest of the nonce, not the nonce."""
+    if "nonce" in credential.unverified().header:
+        raise PlatformToken("a token with a nonce in its header is for Microsoft Graph")
+
+
+def _check_person(verified: Verified, tenant: Tenant) -> bool:
+    """Whether it is a person's token. Raises UserToken where only workloads are accepted."""
+    if (person := _is_person(verified)) and not tenant.users:
+        raise UserToken("this is the token of a person", expected={"idtyp": "app"}, seen={"idtyp": verified.text("idtyp")})
+    return person
 
 
 def _check_audience(verified: Verified) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cambist import Credential, CredentialMalformed, Identity, Proven, Unverified, Verified
+from cambist.check import Check, Sample, Trust
 from cambist.claims import Claims
 from cambist.errors import AudienceNotSole, ClaimNotAccepted, PlatformToken, UserToken
-from cambist.jwts import Jwts
+from cambist.issuer_check import trusts
+from cambist.jwts import Expected, Jwts
 from cambist.preset import presets
+from cambist.token_check import Rule, examined
 from cambist.token_type import OWN
 
 from .account import is_account, is_id, project_of
@@ -34,13 +37,26 @@ class ServiceAccounts:
         return unverified.issuer in self._expected
 
     async def validate(self, credential: Credential) -> Proven:
-        verified = await self._jwts.verify(credential.token, self._expected)
-        if "iat" not in verified.claims:
-            raise CredentialMalformed("a token says in iat when it was issued")
-        if len(verified.audience) > 1:
-            raise AudienceNotSole(expected=list(self._settings.audience), seen=sorted(verified.audience))
+        verified = await self._jwts.verify(credential, self._expected)
+        _check_issued(verified)
+        _check_audience(verified)
+        return verified.proven(identity=self._identity(verified))
+
+    @property
+    def trusts(self) -> Sequence[Trust]:
+        return trusts(self._expected)
+
+    async def diagnose(self, sample: Sample) -> Sequence[Check]:
+        return await examined(self._jwts, sample, self._expected, self._rules)
+
+    def _rules(self, _: Expected) -> Iterator[Rule]:
+        yield "issued", _check_issued
+        yield "sole audience", _check_audience
+        yield "account", self._identity
+
+    def _identity(self, verified: Verified) -> Identity:
         account = self._self_signed.get(verified.expected.issuer)
-        return verified.proven(identity=self._signed_by_google(verified) if account is None else _signed_by(account, verified))
+        return self._signed_by_google(verified) if account is None else _signed_by(account, verified)
 
     def _signed_by_google(self, verified: Verified) -> Identity:
         email = _workload(verified)
@@ -62,6 +78,16 @@ class ServiceAccounts:
         places = [str(facts[name]) for name in ("project_id", "project_number") if name in facts]
         if places and not set(places) & set(listed):
             raise ClaimNotAccepted("the project of the machine is not listed", expected={"projects": list(listed)}, seen=places)
+
+
+def _check_issued(verified: Verified) -> None:
+    if "iat" not in verified.claims:
+        raise CredentialMalformed("a token says in iat when it was issued")
+
+
+def _check_audience(verified: Verified) -> None:
+    if len(verified.audience) > 1:
+        raise AudienceNotSole(expected=sorted(verified.expected.audiences), seen=sorted(verified.audience))
 
 
 def _workload(verified: Verified) -> str | None:

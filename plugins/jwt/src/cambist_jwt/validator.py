@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from cambist import Credential, Identity, Proven, Unverified
-from cambist.jwts import Jwts
+from cambist.check import Check, Sample, Trust
+from cambist.issuer_check import trusts
+from cambist.jwts import Expected, Jwts
 from cambist.service_account import facts
+from cambist.token_check import Rule, examined
 from cambist.token_type import JWT
 
 from .settings import JwtSettings
@@ -25,9 +30,20 @@ class JwtValidator:
         return unverified.issuer in self._entries
 
     async def validate(self, credential: Credential) -> Proven:
-        verified = await self._jwts.verify(credential.token, self._expected)
+        verified = await self._jwts.verify(credential, self._expected)
         issuer = verified.expected.issuer
         if self._entries[issuer].preset == "kubernetes":
             attributes = {**verified.claims, **facts(verified.claims)}
             return verified.proven(identity=Identity(issuer=issuer, subject=verified.subject, attributes=attributes))
         return verified.proven()
+
+    @property
+    def trusts(self) -> Sequence[Trust]:
+        return trusts(self._expected)
+
+    async def diagnose(self, sample: Sample) -> Sequence[Check]:
+        return await examined(self._jwts, sample, self._expected, self._rules)
+
+    def _rules(self, expected: Expected) -> Iterator[Rule]:
+        if self._entries[expected.issuer].preset == "kubernetes":
+            yield "kubernetes", lambda verified: facts(verified.claims)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ...check import Check, Sample
 from ...clock import Clock
 from ...credential import Credential, Role
 from ...errors import PluginFault, Refusal, Rejected, Unclaimed
 from ...guard import Guard
+from ...hooks import CanDiagnose
 from ...identity import Proven
 from ...validator import Seated, Takers, Validator
 from .patience import PATIENCE, HeldForEver, bounded, shortest_hold
@@ -72,6 +75,14 @@ class Judge:
             raise
         except BaseException as error:
             return error
+
+
+async def diagnosed(validator: CanDiagnose, sample: Sample) -> Sequence[Check]:
+    """A diagnosis that could not be made is one that something failed in."""
+    try:
+        return await validator.diagnose(sample)
+    except Refusal as refusal:
+        return [Check.refused("diagnosis", refusal)]
 
 
 def is_refused(outcome: object) -> bool:

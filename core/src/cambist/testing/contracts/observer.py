@@ -115,12 +115,17 @@ class ObserverContract:
         """Where `required` is true nothing is issued then."""
 
         async def story(running: Running, forge: Forge, observer: Observer) -> None:
-            await says_so("observe", observer.observe(await _record()))
+            await says_so("observe", _observed(observer))
             answer = await running.form(subject_token=forge.jwt(), audience=TARGET)
             assert (answer.status_code == 200) is not observer.required, f"it kept no record, and the answer was {answer.text}"
 
         for opened in cut_off:
             _with(opened, story)
+
+
+async def _observed(observer: Observer) -> None:
+    """It may fail at once, or while it is waited for."""
+    await observer.observe(await _record())
 
 
 async def _record() -> Record:

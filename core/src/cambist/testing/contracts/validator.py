@@ -14,15 +14,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ...check import Sample, State
 from ...credential import Credential, Role
 from ...errors import Unavailable
+from ...hooks import CanDiagnose
 from ...identity import Proven
 from ...validator import Validator
 from ...value import replace
 from ..changes import plain_changes, small_changes
 from ..clock import MovableClock
 from ..service import ISSUER, open_sts
-from .judging import LONG, Judge, everything, is_refused, told
+from .judging import LONG, Judge, diagnosed, everything, is_refused, told
 from .offering import OfferedValidator
 from .patience import HOLD
 from .remembering import keeps
@@ -160,6 +162,19 @@ class ValidatorContract:
         assert not accepted, "accepted, though it breaks the rule: " + "; ".join(accepted)
         faults = [f"{rule}: {told(outcome)}" for rule, outcome in outcomes.items() if not is_refused(outcome)]
         assert not faults, "neither accepted nor refused: " + "; ".join(faults)
+
+    def test_its_diagnosis_agrees_with_its_judgement(
+        self, judge: Judge, validator: Validator, good: Credential, wrong: Mapping[str, str], audience: str
+    ) -> None:
+        """`cambist trust check` must not call good what is refused, nor bad what is accepted."""
+        if not isinstance(validator, CanDiagnose):
+            return
+        for rule, token in {"good": good.token, **wrong}.items():
+            credential = replace(good, token=token)
+            sample = Sample(credential=credential, audiences=frozenset({audience}))
+            failed = [check.name for check in asyncio.run(diagnosed(validator, sample)) if check.state is State.FAILED]
+            outcome = judge.outcome(credential)
+            assert bool(failed) == is_refused(outcome), f"{rule}: it was {told(outcome)}, and what fails by its diagnosis is {failed}"
 
     def test_a_proof_ends_when_the_credential_does(self, judge: Judge, good: Credential, clock: MovableClock) -> None:
         """No token outlives the credential that it was issued for (SECURITY.md)."""
