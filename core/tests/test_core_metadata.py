@@ -16,6 +16,7 @@ from cambist.zone import CLIENT_CREDENTIALS, TOKEN_EXCHANGE
 HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("s")
 PATH = "/.well-known/oauth-authorization-server"
 FORGE = Forge("https://issuer.example.test", ISSUER, MovableClock())
+EDWARDS = Forge("b", ISSUER, MovableClock(), algorithm="EdDSA")
 
 
 async def document(settings: dict[str, Any] | None = None, **modules: Any) -> dict[str, Any]:
@@ -33,11 +34,13 @@ async def test_the_least_service_tells_issuer_endpoints_and_grant() -> None:
     assert await document() == {
         "issuer": ISSUER,
         "token_endpoint": f"{ISSUER}/oauth/2/token",
+        "authorization_endpoint": f"{ISSUER}/oauth/2/authorize",
         "jwks_uri": f"{ISSUER}/.well-known/jwks.json",
         "grant_types_supported": [TOKEN_EXCHANGE],
         "urn:cambist:metadata:subject_token_types_supported": [ACCESS_TOKEN, JWT],
         "urn:cambist:metadata:requested_token_types_supported": [ACCESS_TOKEN, JWT],
         "urn:cambist:metadata:json_exchange_endpoint": f"{ISSUER}/v1/exchange/token",
+        "urn:cambist:metadata:dialects_supported": ["oauth", "v1"],
     }
 
 
@@ -62,16 +65,23 @@ async def test_only_ways_to_authenticate_that_somebody_can_use_are_told(applicat
 async def test_algorithms_are_those_of_the_applications_that_sign() -> None:
     applications = {
         "a": {"jwks": FORGE.jwks, "algorithms": ["ES256", "PS256"]},
-        "b": {"jwks": FORGE.jwks, "algorithms": ["ES256", "EdDSA"]},
+        "b": {"jwks": EDWARDS.jwks, "algorithms": ["ES384", "EdDSA"]},
         "c": {"secret_hash": HASH, "algorithms": ["RS256"]},
     }
     found = await document({"applications": applications})
-    assert found["token_endpoint_auth_signing_alg_values_supported"] == ["ES256", "EdDSA", "PS256"]
+    assert found["token_endpoint_auth_signing_alg_values_supported"] == ["ES256", "EdDSA"]
+
+
+async def test_a_key_by_which_nobody_may_sign_is_no_way_to_authenticate() -> None:
+    found = await document({"applications": {"a": {"jwks": FORGE.jwks, "algorithms": ["PS256"]}}})
+    assert not found.keys() & {"token_endpoint_auth_methods_supported", "token_endpoint_auth_signing_alg_values_supported"}
 
 
 async def test_client_credentials_are_told_when_some_application_may_use_them() -> None:
     applications = {"a": {"secret_hash": HASH}, "b": {"secret_hash": HASH, "grants": [CLIENT_CREDENTIALS]}}
     assert (await document({"applications": applications}))["grant_types_supported"] == [TOKEN_EXCHANGE, CLIENT_CREDENTIALS]
+    alone = {"b": applications["b"]}
+    assert (await document({"applications": alone}))["grant_types_supported"] == [CLIENT_CREDENTIALS]
 
 
 async def test_a_type_is_told_when_its_plugin_is_enabled() -> None:

@@ -6,24 +6,30 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from cambist import Deny, Permit, Record
+from cambist import Deny, Permit, Record, Refusal
 from cambist.testing import ISSUER, Forge, MovableClock, Running, Scripted, open_sts
 from cambist.testing.trusting import Trusting
 from cambist.token_type import JWT, KNOWN
 from cambist.trace import Trace
+from cambist.web.app import create
 from cambist.web.metrics import BUCKETS, Metrics
+from cambist.web.tally import KEY, SEPARATOR
+from cambist.wire.codes import TABLE
 
 API = "https://api.example.test"
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[tuple[Running, Forge, Scripted]]:
+async def opened(**settings: Any) -> AsyncIterator[tuple[Running, Forge, Scripted]]:
     clock = MovableClock()
     forge, policy = Forge("https://issuer.example.test", ISSUER, clock), Scripted(Permit())
-    async with open_sts({"authenticates": [JWT]}, modules={"trusting": Trusting(forge), "scripted": policy}, clock=clock) as running:
+    async with open_sts(
+        {"authenticates": [JWT], **settings}, modules={"trusting": Trusting(forge), "scripted": policy}, clock=clock
+    ) as running:
         yield running, forge, policy
 
 
@@ -116,6 +122,49 @@ async def test_no_token_and_no_name_of_anybody_is_exposed() -> None:
         for path in ("/metrics", "/metrics.json", "/ready", "/health"):
             text = (await running.http.get(path)).text
             assert not [part for part in (token, token.split(".")[1], "alice", forge.issuer, API) if part in text]
+
+
+@pytest.mark.row("F-metrics")
+async def test_what_was_turned_away_undecided_is_counted_apart() -> None:
+    metrics = Metrics()
+    async with opened(listen={"limits": {"address_rate": 0.001, "address_burst": 2}}) as (running, _, _):
+        transport = httpx.ASGITransport(app=create(running.sts, metrics))
+        async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as http:
+            statuses = [(await http.post("/oauth/2/token")).status_code for _ in range(5)]
+    assert statuses == [400, 400, 429, 429, 429]
+    found = metrics.document()
+    assert [(one["labels"], one["value"]) for one in found["cambist_turned_away_total"]] == [({"reason": "too_many_requests"}, 3.0)]
+    assert len(running.records) == 2
+
+
+class Odd(Refusal):
+    """A refusal of a plugin's own, which chooses its reason anew each time."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.reason = f"odd-{number}"  # type: ignore[misc]  # a plugin may do so all the same
+
+
+@pytest.mark.row("F-metrics")
+async def test_reasons_that_are_not_ours_are_one() -> None:
+    metrics = Metrics()
+    for number in range(50):
+        metrics.turned_away(Odd(number))
+        await metrics.observe(Record(decision_id="d", outcome=f"odd-{number}", at=0.0, trace=Trace("d", 0.0)))
+    found = metrics.document()
+    assert [one["labels"] for one in found["cambist_turned_away_total"]] == [{"reason": "other"}]
+    assert [one["labels"]["outcome"] for one in found["cambist_decisions_total"]] == ["other"]
+
+
+@pytest.mark.row("F-metrics")
+def test_every_label_that_there_is_fits_into_the_tally() -> None:
+    """What does not fit would not be counted."""
+    outcomes = {"permitted", "cancelled", "other", *(kind.reason for kind in TABLE)}
+    keys: list[tuple[str, ...]] = [
+        ("decisions", dialect, kind, outcome) for dialect in ("oauth", "v1") for kind in (*KNOWN, "other") for outcome in outcomes
+    ]
+    keys += [("turned_away", outcome) for outcome in outcomes]
+    assert max(len(SEPARATOR.join(key).encode()) for key in keys) <= KEY
 
 
 async def test_a_record_without_steps_is_counted_and_takes_no_time() -> None:

@@ -81,7 +81,7 @@ class OpenZones:
         async with self._opening[zone_id]:  # each its own: one that hangs must not keep the others shut
             if zone_id not in self._open:
                 self._open[zone_id] = await self._opened_or_not(declared)
-        return self._open[zone_id]
+            return self._open[zone_id]
 
     async def _opened_or_not(self, zone: Zone) -> OpenZone:
         """A zone that did not open is not tried again for a while: a stranger must not make us try at each request."""
@@ -113,20 +113,21 @@ class OpenZones:
         """Every object at work in a zone that is open, with the plugin that offered it."""
         return self._offers[zone_id].objects
 
-    def offered(self, zone: Zone) -> Offers:
-        """Ask every enabled plugin of a zone what it offers there."""
+    def offered(self, zone: Zone, *, policies: bool = True) -> Offers:
+        """Ask every enabled plugin of a zone what it offers there; without `policies`, no trouble with one keeps the rest from it."""
         offers = Offers()
         prefix = "" if zone.id == "default" else f"zones.{zone.id}."
         for name, table in zone.plugins.items():
             plugin, path = self.plugins.by_name[name], f"{prefix}plugins.{name}"
             if plugin.keeps and prefix:
                 offers.problems.append(f"{path}: {name} serves the whole service; its table stands at the top level")
-            if not plugin.judges:
+            if not plugin.judges or not (policies or hasattr(plugin.module, "cambist_validators")):
                 continue
             seat = Seat(plugin=name, path=path, table=table, ground=self.ground, shared=self._store_of(zone), within=zone.model_copy())
             try:
                 offers.validators += [Seated(name, offer) for offer in self.plugins.offered("cambist_validators", name, seat)]
-                offers.policies += [(name, _named(offer)) for offer in self.plugins.offered("cambist_policies", name, seat)]
+                if policies:
+                    offers.policies += [(name, _named(offer)) for offer in self.plugins.offered("cambist_policies", name, seat)]
             except SettingsRefused:
                 pass
             except BaseException as error:
@@ -153,10 +154,12 @@ class OpenZones:
             yield f"{where}: policy: {zone.policy!r} is not one of the enabled policy backends ({', '.join(names) or 'none'})"
 
     def _takers(self, zone: Zone, offers: Offers) -> Mapping[Role, Takers]:
+        here = self.settings.location(zone)
+        url = here.url if here else self.settings.service.url
         own = OwnTokenValidator(zone, self.keys, self.ground.jwts)
         proofs: list[Validator] = [
             ClientSecretValidator(zone.issuer, zone.applications),
-            ClientAssertionValidator(zone, f"{self.settings.service.url}/oauth/2/token", self.ground.jwts),
+            ClientAssertionValidator(zone, f"{url}/oauth/2/token", self.ground.jwts),
         ]
         judges = Takers.of([Seated(CORE, own), *offers.validators])
         return {
@@ -176,18 +179,20 @@ class OpenZones:
                 await self._entered(zone, name, opened, thing)
             self._closing.push_async_exit(opened.pop_all())
         self._offers[zone.id] = offers
-        guard = Guard(
-            takers=self._takers(zone, offers), audiences=frozenset({zone.issuer}), max_token=zone.max_token, clock=self.ground.clock
-        )
         return OpenZone(
             zone=zone,
-            guard=guard,
+            guard=self.guard(zone, offers),
             policy=policy,
             keys=self.keys,
             store=self._store_of(zone),
             revocations=self.revocations,
             clock=self.ground.clock,
         )
+
+    def guard(self, zone: Zone, offers: Offers) -> Guard:
+        """Raises ValueError when two would take one credential."""
+        takers, audiences = self._takers(zone, offers), frozenset({zone.issuer})
+        return Guard(takers=takers, audiences=audiences, max_token=zone.max_token, clock=self.ground.clock)
 
     async def _entered(self, zone: Zone, name: str, opened: AsyncExitStack, thing: object) -> None:
         try:

@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from .egress import LOOPBACK, EgressSettings
+from .egress import LOOPBACK
 from .errors import DidNotStart
 from .listen import Listen as Listen  # noqa: PLC0414 - where others find it
+from .location import Location, location
+from .location import problems as misplaced
+from .service import REASONS as REASONS  # noqa: PLC0414 - where others find it
+from .service import Service as Service  # noqa: PLC0414 - here too
 from .shape import Shape
 from .zone import Zone
 
@@ -27,24 +31,6 @@ S = TypeVar("S", bound=Shape)
 UNRESOLVED = "unresolved"
 """What stands for a reference to nothing while the other problems are looked for."""
 APPLICATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-
-
-class Service(Shape):
-    """What is one for the whole service. The keys of the zone `default` stand beside these, at the top level."""
-
-    issuer: str = Field(description="Who issues: an https URL without query and fragment, as clients and resource servers will compare it.")
-    public_url: str = Field("", description="The URL under which the endpoints are reached; absent: the issuer.")
-    keys: str | None = Field(None, description="The key store, by plugin name; absent: the only one that is enabled, else keys in memory.")
-    store: str | None = Field(None, description="The store, by plugin name; absent: the only one that is enabled, else memory.")
-    jwks_max_age: int = Field(300, ge=1, le=86_400, description="How long our keys may be cached, in seconds; a new one waits longer.")
-    deadline: float = Field(5.0, gt=0, le=60, description="The longest that one decision may take, in seconds.")
-    listen: Listen = Field(Listen(), description="Where the service listens.")
-    egress: EgressSettings = Field(EgressSettings(), description="How this service calls others.")
-    zones: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict, repr=False, description="Further zones, by name.")
-
-    @property
-    def url(self) -> str:
-        return (self.public_url or self.issuer).rstrip("/")
 
 
 @dataclass(frozen=True)
@@ -57,6 +43,10 @@ class Settings:
 
     def origin(self, path: str) -> str:
         return self.origins.get(path, "default")
+
+    def location(self, zone: Zone) -> Location | None:
+        """Where the endpoints of a zone are; None for one without endpoints of its own."""
+        return location(zone, self.service.issuer, self.service.url)
 
 
 def load(path: Path) -> Settings:
@@ -75,9 +65,12 @@ def parse(document: Mapping[str, Any], *, source: str = "settings") -> Settings:
     resolved = _resolve(document, "", source, origins, problems)
     ours, default = _split(resolved, problems)
     service = validated(Service, ours, "", problems)
-    issuer, public_url, further = ours.get("issuer"), ours.get("public_url"), ours.get("zones")
+    issuer, further = ours.get("issuer"), ours.get("zones")
     wrong = _url_problems("issuer", issuer) if isinstance(issuer, str) else []
-    problems += wrong + (_url_problems("public_url", public_url) if isinstance(public_url, str) and public_url else [])
+    for name in ("public_url", "reasons_url"):
+        if isinstance(url := ours.get(name), str) and url:
+            problems += _url_problems(name, url)
+    problems += wrong
     if wrong or not isinstance(issuer, str):
         issuer = "https://unknown.invalid"  # what is wrong with it is told already
     zones = _zones({"default": default, **(further if isinstance(further, Mapping) else {})}, issuer, problems)
@@ -99,6 +92,7 @@ def _zones(tables: Mapping[str, Any], issuer: str, problems: list[str]) -> Mappi
             problems += _zone_problems(zone, prefix)
             zones[name] = zone
     problems += _named_alike(zones)
+    problems += misplaced({name: zone for name, zone in zones.items() if not _url_problems("issuer", zone.issuer)}, issuer)
     return zones
 
 

@@ -30,6 +30,7 @@ from .seat import Ground, Seat
 from .settings import Settings, suggestion
 from .shape import Shape
 from .store import MemoryStore, Store
+from .tracing import spans
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -76,22 +77,28 @@ class Sts:
         kept = await self._stored(stack, problems)
         signer, self.keys = await self._one(stack, "cambist_keystores", "keys", EphemeralKeys(self.clock), problems)
         observers = [KeptObserver(name, offer) for name, offer in await self._kept_by(stack, "cambist_observers", problems)]
-        self.ledger = Ledger((*observers, *self._extra), self.clock)
+        traced = await spans(stack, problems) if self.settings.service.tracing else ()
+        self.ledger = Ledger((*observers, *traced, *self._extra), self.clock)
         self.revocations = Revocations(kept)
-        self.zones = OpenZones(
-            settings=self.settings,
-            plugins=self.plugins,
-            ground=self._ground,
-            keys=KeptKeys(signer, self.keys),
-            store=kept,
-            revocations=self.revocations,
-        )
+        self.zones = self._zones(KeptKeys(signer, self.keys), kept)
         problems += self.zones.problems()
         problems += list(self._unclaimed(problems))
         if problems:
             raise DidNotStart(problems)
         stack.push_async_callback(self.zones.close)
         stack.push_async_callback(self._cancel)  # what runs beside the requests ends before what it works with closes
+
+    def _zones(self, keys: KeyStore, store: Store) -> OpenZones:
+        return OpenZones(
+            settings=self.settings, plugins=self.plugins, ground=self._ground, keys=keys, store=store, revocations=self.revocations
+        )
+
+    @asynccontextmanager
+    async def only_judges(self) -> AsyncIterator[OpenZones]:
+        """The zones, with nothing open but the store: to look at what judges without a policy or a key of ours. Raises DidNotStart."""
+        async with self.only_store() as store:
+            self.revocations = Revocations(store)
+            yield self._zones(EphemeralKeys(self.clock), store)
 
     def only_store(self) -> AbstractAsyncContextManager[Store]:
         """The store alone, for administrators: what must be done at once is done also when nothing else opens. Raises DidNotStart."""

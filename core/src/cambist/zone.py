@@ -38,6 +38,9 @@ class Application(Shape):
         "issuer",
         description="What an assertion must name as its only audience (RFC 10070); `token_endpoint` for clients that cannot.",
     )
+    assertion_lifetime: int = Field(
+        300, ge=10, le=3600, description="The longest lifetime of an assertion, in seconds; more than 300 for clients that cannot be told."
+    )
     grants: tuple[Grant, ...] = Field((TOKEN_EXCHANGE,), description="Grant types it may use.")
     default_target: str | None = Field(None, description="The target when a request names none.")
     identities: tuple[KnownIdentity, ...] = Field(
@@ -59,7 +62,7 @@ class Zone(Shape):
     """One zone. Without `zones` in the settings there is one, `default`, and its keys stand at the top level."""
 
     id: str = Field("default", description="The name of the zone.", pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
-    issuer: str = Field("", description="What tokens of this zone name as `iss`; absent: the service's issuer.")
+    issuer: str = Field("", description="What tokens of this zone name as `iss`; absent: the service's. Its path is that of its endpoints.")
     trust_domain: str = Field(
         "", description="The authority of the identifiers in `sub`; absent: made of the issuer's host and the zone's name."
     )

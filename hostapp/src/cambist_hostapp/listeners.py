@@ -7,16 +7,18 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cambist import DidNotStart, Refusal
 from cambist.egress import LOOPBACK
 from cambist.settings import Listen
 from cambist.sts import Sts
-from cambist.web.app import create
-from cambist.web.metrics import Metrics
+from cambist.web.limits import unheard
 
 from .sockets import Address
+
+if TYPE_CHECKING:
+    from cambist.web.metrics import Metrics
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 """An ASGI application."""
@@ -60,17 +62,26 @@ def addresses(listen: Listen) -> list[Address]:
 
 def mounted(sts: Sts, metrics: Metrics) -> Mapping[Listener, App]:
     """The app of each listener; made before it is said that the service is open, for it takes a while."""
+    from cambist.web.app import create  # the check does without Quart
+
     return {listener: create(sts, metrics, listener.only) for listener in listeners(sts.settings.service.listen)}
 
 
 async def serve_on(
-    apps: Mapping[Listener, App], sockets: Mapping[Address, Sequence[socket.socket]], listen: Listen, stopped: asyncio.Event
+    apps: Mapping[Listener, App],
+    sockets: Mapping[Address, Sequence[socket.socket]],
+    listen: Listen,
+    stopped: asyncio.Event,
+    turned_away: Callable[[Refusal], None] = unheard,
 ) -> None:
-    """Serve on all listeners over these sockets until `stopped` is set, then finish what was accepted."""
+    """Serve on all listeners over these sockets until `stopped` is set, then finish what was accepted.
+
+    `turned_away` hears of each request that no app has heard of.
+    """
     async with asyncio.TaskGroup() as group:
         for listener, app in apps.items():
             for sock in sockets[listener.address(listen)]:
-                group.create_task(server(listen, listener.tls).serve(app, sock, listen, listener.tls, stopped))
+                group.create_task(server(listen, listener.tls).serve(app, sock, listen, listener.tls, stopped, turned_away=turned_away))
 
 
 def server(listen: Listen, tls: bool) -> Any:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
+from typing import Any
 
+import msgspec
 import structlog
 
 
@@ -15,15 +18,28 @@ def configure(level: str = "INFO") -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    at_terminal = sys.stderr.isatty()
-    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer() if at_terminal else structlog.processors.JSONRenderer()
     closing: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if not at_terminal:
+    if not sys.stderr.isatty():
         # Tracebacks as one field, without the locals: those hold credentials.
         closing.append(structlog.processors.format_exc_info)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*closing, renderer]))
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*closing, renderer()]))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
     logging.getLogger("httpx").setLevel("WARNING")  # it logs whole URLs
+
+
+def renderer() -> structlog.typing.Processor:
+    """The last step of every line: JSON, or text for whoever sits at a terminal."""
+    return structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(serializer=_json)
+
+
+def rendered() -> Callable[[dict[str, Any]], bytes]:
+    """What makes one line, with its end, of what was said: for who writes lines by itself."""
+    render = renderer()
+    return lambda said: f"{render(None, 'info', said)!s}\n".encode()
+
+
+def _json(document: Any, **_: Any) -> str:
+    return msgspec.json.encode(document, enc_hook=repr).decode()

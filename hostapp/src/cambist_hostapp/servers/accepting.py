@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from cambist.errors import Refusal
 from cambist.settings import Listen
 
 from ..draining import PAUSE, linger
@@ -24,8 +25,8 @@ BACKLOG = 1024
 class Accepting:
     """A listener, with a server behind each of its gates."""
 
-    def __init__(self, listen: Listen, speak: Callable[[Gate], Behind]) -> None:
-        self.listen = listen
+    def __init__(self, listen: Listen, speak: Callable[[Gate], Behind], turned_away: Callable[[Refusal], None]) -> None:
+        self.listen, self.turned_away = listen, turned_away
         self.gates: set[Gate] = set()
         self.parting = self.stopping = False
         self.speak = speak

@@ -43,6 +43,7 @@ class Place(Protocol):
     gates: set[Gate]
     parting: bool
     stopping: bool
+    turned_away: Callable[[Refusal], None]
 
     @property
     def now(self) -> float: ...
@@ -197,6 +198,7 @@ class Gate(asyncio.Protocol):
 
     def _refuse(self, refusal: Malformed | Unavailable) -> None:
         """Answer instead of whoever is behind, who has not heard of this request; and close, for what follows has no sure beginning."""
+        self._place.turned_away(refusal)
         self.transport.write(answer(refusal, self._framing.seen))
         self.close()
 

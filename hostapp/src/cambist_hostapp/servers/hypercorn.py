@@ -21,6 +21,7 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import AppWrapper, ASGIFramework, ConnectionState
 from hypercorn.utils import parse_socket_addr
 
+from cambist.errors import Refusal
 from cambist.settings import Listen
 
 from .accepting import Accepting
@@ -29,6 +30,7 @@ from .gate import Gate
 log = logging.getLogger(__name__)
 
 Send = Callable[[Any], Awaitable[None]]
+Away = Callable[[Refusal], None]
 
 
 class Tasks:
@@ -109,12 +111,12 @@ class Spoken:
             self._gate.answered()
 
 
-async def serve(app: ASGIFramework, sock: socket.socket, listen: Listen, tls: bool, stopped: asyncio.Event) -> None:
+async def serve(app: ASGIFramework, sock: socket.socket, listen: Listen, tls: bool, stopped: asyncio.Event, *, turned_away: Away) -> None:
     """Until `stopped` is set, then finish what was accepted."""
     config = _config(listen, tls)
     wrapped, context = ASGIWrapper(app), WorkerContext(None)
     async with Tasks() as tasks:
-        accepting = Accepting(listen, lambda gate: Spoken(gate, wrapped, config, context, tasks))
+        accepting = Accepting(listen, lambda gate: Spoken(gate, wrapped, config, context, tasks), turned_away)
         await accepting.until(stopped, sock, _tls(config, listen) if tls else None)
 
 

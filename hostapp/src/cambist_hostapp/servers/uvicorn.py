@@ -13,11 +13,13 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from cambist.errors import Refusal
 from cambist.settings import Listen
 
 from .accepting import Accepting
 from .gate import Gate
 
+Away = Callable[[Refusal], None]
 NEVER = 10**6
 """Seconds. The gate closes what stands idle; two who do it would race."""
 
@@ -36,7 +38,9 @@ class Spoken(HttpToolsProtocol):
             self._gate.answered()
 
 
-async def serve(app: Callable[..., Any], sock: socket.socket, listen: Listen, tls: bool, stopped: asyncio.Event) -> None:
+async def serve(
+    app: Callable[..., Any], sock: socket.socket, listen: Listen, tls: bool, stopped: asyncio.Event, *, turned_away: Away
+) -> None:
     """Until `stopped` is set, then finish what was accepted."""
     config = uvicorn.Config(
         app,
@@ -46,13 +50,14 @@ async def serve(app: Callable[..., Any], sock: socket.socket, listen: Listen, tl
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # by default it believes X-Forwarded-For from this machine; whom we believe stands in listen.proxies
         timeout_keep_alive=NEVER,
     )
     config.load()
     state, loop = ServerState(), asyncio.get_running_loop()
     dating = asyncio.create_task(_date(state))
     try:
-        await Accepting(listen, lambda gate: Spoken(gate, config, state, loop)).until(stopped, sock)
+        await Accepting(listen, lambda gate: Spoken(gate, config, state, loop), turned_away).until(stopped, sock)
     finally:
         dating.cancel()
         with contextlib.suppress(asyncio.CancelledError):
