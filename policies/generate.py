@@ -14,7 +14,7 @@ from cambist.policy import AnswerDocument
 from cambist.question import VERSION, Question
 
 HERE = Path(__file__).resolve().parent
-SHAPES: dict[str, tuple[Any, str]] = {
+SHAPES: dict[str, tuple[type, str]] = {
     "input.schema.json": (Question, f"What a policy is asked, version {VERSION}"),
     "answer.schema.json": (AnswerDocument, "What a policy answers"),
 }
@@ -23,8 +23,8 @@ SHAPES: dict[str, tuple[Any, str]] = {
 def schema(name: str) -> dict[str, Any]:
     """One schema as the code has it now."""
     shape, title = SHAPES[name]
-    made = msgspec.json.schema(shape) if issubclass(shape, msgspec.Struct) else shape.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": title}
+    parts = msgspec.json.schema(shape)["$defs"]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **parts.pop(shape.__name__), "$defs": parts, "title": title}
 
 
 def text(name: str) -> str:

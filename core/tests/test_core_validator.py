@@ -9,6 +9,7 @@ import pytest
 
 from cambist import Credential, CredentialMalformed, Identity, Proven, Rejected, Role, Unverified, Validator
 from cambist.errors import Ambiguous, IssuerNotTrusted, PluginFault, Refusal, TokenTypeNotEnabled, TokenTypeUnknown, Unclaimed
+from cambist.testing import Forge, MovableClock
 from cambist.token_type import ACCESS_TOKEN, API_KEY, JWT, PAGE
 from cambist.validator import Seated, Takers
 
@@ -106,7 +107,7 @@ def test_a_text_that_only_looks_like_a_jwt_belongs_to_who_takes_what_names_no_is
     broken = Credential(token="a.b.c", token_type=ACCESS_TOKEN, role=Role.SUBJECT)
     named, opaque, other = (Seated(name, Taker(ACCESS_TOKEN)) for name in ("named", "opaque", "other"))
     choosy = Seated("choosy", Taker(ACCESS_TOKEN, issuers={A}, recognizes=False))
-    assert Takers.of([choosy, opaque]).taker(broken) is opaque
+    assert Takers.of([choosy, opaque]).taker(broken)[0] is opaque
     for seats, kind in (((named, other), Ambiguous), ((choosy,), CredentialMalformed)):
         with pytest.raises(Refusal) as raised:
             Takers(by_issuer={}, by_type={ACCESS_TOKEN: seats}).taker(broken)
@@ -159,7 +160,7 @@ DOTTED = Credential(token="an.opaque.token", token_type=ACCESS_TOKEN, role=Role.
 
 def test_what_looks_like_a_jwt_and_is_none_is_for_one_that_takes_tokens_without_an_issuer() -> None:
     opaque = Taker(ACCESS_TOKEN)
-    assert takers(named=Taker(ACCESS_TOKEN, issuers={A}), opaque=opaque).taker(DOTTED).plugin == "opaque"
+    assert takers(named=Taker(ACCESS_TOKEN, issuers={A}), opaque=opaque).taker(DOTTED)[0].plugin == "opaque"
     assert opaque.seen == [written(ACCESS_TOKEN)], "it is told that nothing is written on it"
 
 
@@ -172,3 +173,12 @@ def test_where_nobody_takes_such_a_token_it_is_told_what_is_wrong_with_it(others
 def test_a_type_that_nobody_takes_is_told_before_the_shape_of_the_token() -> None:
     with pytest.raises(TokenTypeNotEnabled):
         takers(named=Taker(JWT, issuers={A})).taker(DOTTED)
+
+
+async def test_what_somebody_was_shown_to_recognize_is_not_taken_for_the_parts_of_the_credential() -> None:
+    """The claims it was shown are a dictionary that it can write into (U5): they are read anew then."""
+    credential = Credential(token=Forge(A, B, MovableClock()).jwt(), token_type=JWT, role=Role.SUBJECT)
+    seat, parts = takers(named=Taker(JWT, issuers={A})).taker(credential)
+    assert (seat.plugin, parts) == ("named", credential.apart())
+    seat, parts = takers(asked=Taker(JWT)).taker(credential)
+    assert (seat.plugin, parts) == ("asked", None)

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 import msgspec
-from msgspec import field
-from pydantic import Field, StrictBool, StrictInt, StrictStr, ValidationError
+from msgspec import Meta, field
 
 from . import question as q
 from .caller import Caller
@@ -16,7 +15,6 @@ from .fence import fenced
 from .identifier import identifier
 from .identity import Identity, Proven
 from .request import ExchangeRequest
-from .shape import Shape
 from .strictjson import NotStrict, loads
 from .target import Target
 from .value import Noted, Value, replace
@@ -169,6 +167,9 @@ def _json_object(policy: str, claims: object) -> Mapping[str, Any]:
     return copied
 
 
+_Seconds = Annotated[int, Meta(gt=0)]
+
+
 class PolicyUnclear(Unavailable):
     """The policy's answer is not one that can be understood, so nothing was issued."""
 
@@ -177,33 +178,33 @@ class PolicyUnclear(Unavailable):
     hint = "The rules must answer {allow, reasons, scope, ttl, claims, multi_audience, targets}; the ledger has what they answered."
 
 
-class _Reason(Shape):
-    reason: StrictStr
-    public: StrictBool = False
+class _Reason(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    reason: str
+    public: bool = False
 
 
-class _TargetAnswer(Shape):
-    allow: StrictBool
-    reasons: tuple[StrictStr | _Reason, ...] = ()
+class _TargetAnswer(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    allow: bool
+    reasons: tuple[str | _Reason, ...] = ()
 
 
-class _Obligations(Shape):
+class _Obligations(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What other engines call a bound. One that is not understood refuses, as XACML 3.0 section 7.2.2 demands."""
 
-    max_ttl: Annotated[StrictInt, Field(gt=0)] | None = None
+    max_ttl: _Seconds | None = None
 
 
-class AnswerDocument(Shape):
+class AnswerDocument(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A member that is not understood may be a bound: it is an error, not a surplus."""
 
-    allow: StrictBool
-    reasons: tuple[StrictStr | _Reason, ...] = ()
-    scope: tuple[StrictStr, ...] | None = None
-    ttl: Annotated[StrictInt, Field(gt=0)] | None = None
+    allow: bool
+    reasons: tuple[str | _Reason, ...] = ()
+    scope: tuple[str, ...] | None = None
+    ttl: _Seconds | None = None
     obligations: _Obligations = _Obligations()
-    claims: dict[StrictStr, Any] = Field(default_factory=dict)
-    multi_audience: StrictBool = False
-    targets: dict[StrictStr, _TargetAnswer] = Field(default_factory=dict)
+    claims: dict[str, Any] = field(default_factory=dict)
+    multi_audience: bool = False
+    targets: dict[str, _TargetAnswer] = field(default_factory=dict)
 
 
 def read(text: bytes) -> Any:
@@ -217,10 +218,9 @@ def read(text: bytes) -> Any:
 def answer(document: object, revision: str | None = None) -> Answer:
     """What rules answered, as a value. Only the JSON `true` allows; raises PolicyUnclear for any other shape."""
     try:
-        parsed = AnswerDocument.model_validate(document)
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False, include_url=False)]
-        raise unclear(problems) from error
+        parsed = msgspec.convert(document, AnswerDocument)
+    except msgspec.ValidationError as error:
+        raise unclear(str(error)) from error
     refused = tuple(name for name, target in parsed.targets.items() if not target.allow)
     if parsed.allow and not refused:
         return _permit(parsed, revision)

@@ -98,7 +98,7 @@ async def test_the_ledger_has_the_rules_that_decided_and_the_cause_where_none_di
         assert (yes, yes.revision) == (Permit(), "rules=2027-01")
         assert (no, no.revision) == (Deny(), "unversioned")
         assert isinstance(unclear, PolicyUnclear)
-        assert "valid dictionary" in str(unclear.facts["cause"])
+        assert "Expected `object`" in str(unclear.facts["cause"])
 
 
 async def test_each_zone_has_the_backend_that_it_names() -> None:

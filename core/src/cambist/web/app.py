@@ -19,7 +19,7 @@ from .endpoints import Endpoint, endpoints, refusing
 from .forwarded import Forwarded
 from .limits import Limited
 from .metrics import Metrics
-from .shortcut import Shortcut
+from .shortcut import Shortcut, hot
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def create(sts: Sts, metrics: Metrics, only: frozenset[str] | None = None) -> As
     """The app of one listener; `only` names the paths that it serves, where it does not serve all."""
     served = {path: endpoint for path, endpoint in endpoints(sts, metrics).items() if only is None or path in only}
     listen = sts.settings.service.listen
-    short = Shortcut(plain(routed(sts, served)), served, refusing(sts, Fault), listen)
+    short = Shortcut(plain(routed(sts, served)), hot(served), refusing(sts, Fault), listen)
     limited = Limited(short, listen.limits, sts.settings.service.reasons, metrics.turned_away)
     return parented(sts, Forwarded(limited, listen) if listen.proxies else limited)
 

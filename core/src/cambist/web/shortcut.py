@@ -17,12 +17,17 @@ from .endpoints import Endpoint
 
 log = logging.getLogger(__name__)
 
-HOT = frozenset({"/oauth/2/token", "/v1/exchange/token", "/.well-known/jwks.json"})
+HOT = ("/oauth/2/token", "/v1/exchange/token", "/.well-known/jwks.json")
+"""How such paths end: those of a zone begin with the path of its issuer."""
+
+
+def hot(table: Mapping[str, Endpoint]) -> Mapping[str, Endpoint]:
+    return {path: endpoint for path, endpoint in table.items() if path.endswith(HOT)}
 
 
 @dataclass(frozen=True)
 class Shortcut:
-    """An ASGI application that answers HOT paths itself, and leaves everything else to `inner`. `failed` tells a fault of ours."""
+    """An ASGI application that answers at its own `endpoints`, and leaves everything else to `inner`. `failed` tells a fault of ours."""
 
     inner: Asgi
     endpoints: Mapping[str, Endpoint]
@@ -30,7 +35,7 @@ class Shortcut:
     listen: Listen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] not in HOT or scope["path"] not in self.endpoints:
+        if scope["type"] != "http" or scope["path"] not in self.endpoints:
             return await self.inner(scope, receive, send)
         try:
             call = await self._call(scope, receive)

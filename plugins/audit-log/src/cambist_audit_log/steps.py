@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from cambist import Refusal
@@ -16,7 +15,12 @@ Told = Mapping[str, Any]
 
 
 def steps(trace: Trace, withheld: Withheld) -> list[Told]:
-    return [_told(step, withheld) for step in trace.steps]
+    return [
+        {"name": step.name, "microseconds": (step.ended - step.started) // 1000, "outcome": words}
+        if (words := _WORDS[type(step.outcome)])
+        else _told(step, withheld)
+        for step in trace.steps
+    ]
 
 
 def outline(step: Told) -> Told:
@@ -38,15 +42,25 @@ def _ended(error: BaseException, withheld: Withheld) -> Told:
     return {"outcome": "refused", "reason": error.reason, **facts}
 
 
-def _words(value: object) -> str:
-    if value is None or value == ():
-        return "nothing"
-    if isinstance(value, tuple):
-        return f"{len(value)} {_kind(type(value[0]).__name__)}{'s' if len(value) > 1 else ''}"
-    return _kind(type(value).__name__)
+def _words(outcome: object) -> str:
+    if isinstance(outcome, tuple) and outcome:
+        return f"{len(outcome)} {_WORDS[type(outcome[0])]}{'s' if len(outcome) > 1 else ''}"
+    return "nothing"
 
 
-@lru_cache
-def _kind(name: str) -> str:
+class _Words(dict[type, str]):
+    """What a value of a type is called; nothing, where the value itself must be looked at."""
+
+    def __missing__(self, kind: type) -> str:
+        words = "" if issubclass(kind, tuple | BaseException) else "nothing" if kind is type(None) else _spoken(kind.__name__)
+        if len(self) < 256:  # a plugin may make types at will
+            self[kind] = words
+        return words
+
+
+def _spoken(name: str) -> str:
     """`MintedToken` is a minted token."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name.lstrip("_")).lower()
+
+
+_WORDS = _Words()

@@ -58,6 +58,8 @@ class Withheld:
 
     def texts(self, texts: Sequence[str]) -> list[str]:
         """As many as there is room for; then how many more there are."""
+        if not texts:
+            return []
         kept: list[str] = []
         room = MAX_TEXTS
         for text in texts[:MAX_ITEMS]:
