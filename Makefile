@@ -7,7 +7,7 @@ FOLDERS := $(PROJECTS:/pyproject.toml=)
 TYPED := $(wildcard $(FOLDERS:%=%/src) $(FOLDERS:%=%/tests) docs tests)
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: help setup run test check rows attacks chaos fuzz bench docs tools coverage lock clean
+.PHONY: help setup run test check rows attacks chaos fuzz bench docs tools coverage mutation lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is (this)
@@ -15,8 +15,8 @@ help: ## Say what there is (this)
 
 setup: $(READY) ## Make .venv, with everything that is locked and our own distributions, editable
 
-run: $(READY) ## Start the service on a development issuer and exchange a credential; ONCE=1: then end
-	@$(BIN)/cambist dev $(if $(ONCE),--once)
+run: $(READY) ## Start the service on a development issuer and exchange a credential; ONCE=1: then end; ARGS="--port 8000"
+	@$(BIN)/cambist dev $(if $(ONCE),--once) $(ARGS)
 
 test: $(READY) ## Run all tests; ARGS="-k scope" goes to pytest
 	@$(PYTEST) $(ARGS)
@@ -40,8 +40,8 @@ bench: $(READY) ## Measure an exchange beside its floor and beside oidc-provider
 attacks: $(READY) ## Play sets of attacks against the real service; CORPORA=folder, SERVER=hypercorn or uvicorn, ARGS="--only jose-attacks"
 	@PYTHONPATH=tests $(BIN)/python -m attacks $(if $(CORPORA),--corpora $(CORPORA)) $(if $(SERVER),--server $(SERVER)) $(ARGS)
 
-docs: $(READY) ## Generate the reference pages from the code
-	@$(BIN)/python docs/generate.py
+docs: $(READY) ## Generate the reference pages from the code, and build all pages as a site in build/site
+	@$(BIN)/python docs/generate.py && NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 tools: $(READY) ## Bring the real parts that tests use (OPA, npm packages) into CAMBIST_TOOLS, by default ~/.cache/cambist/tools
 	@$(BIN)/python tests/tools/bring.py
@@ -50,6 +50,9 @@ coverage: $(READY) ## Run all tests and report the lines that none of them reach
 	@$(BIN)/coverage erase && $(BIN)/coverage run -m pytest -n 2 --dist loadgroup $(ARGS) && $(BIN)/coverage combine -q
 	@for folder in $(FOLDERS); do echo; echo "$$folder"; $(BIN)/coverage report --include "$$folder/src/*"; done
 
+mutation: $(READY) ## Change what judges, one thing at a time, and say which changes no test notices; ARGS="cambist.guard"
+	@PYTHONPATH=tests $(BIN)/python -m mutation $(ARGS)
+
 lock: $(READY) ## Pin anew what all distributions and their tests need: requirements.lock and tests/tools/package-lock.json
 	@$(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install -q uv==0.13.9
 	@$(BIN)/python tests/tools/requirements.py > .venv/requirements.in
@@ -57,10 +60,11 @@ lock: $(READY) ## Pin anew what all distributions and their tests need: requirem
 	@npm install --prefix tests/tools --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --silent
 
 clean: ## Remove what the other targets made in the tree
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* .run
+	@rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* .run
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.lock $(PROJECTS)
 	@$(PYTHON) -c 'import sys; sys.exit("cambist needs Python 3.11 or newer: make PYTHON=python3.11 ..." if sys.version_info < (3, 11) else 0)'
+	@echo "setting up .venv, which takes some minutes, once"
 	@$(PYTHON) -m venv .venv && $(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --no-deps $(FOLDERS:%=-e ./%) && touch $@

@@ -1,12 +1,15 @@
-"""Writes docs/reference out of the code: `python docs/generate.py`; with `--check` it only says whether a page is stale."""
+"""Writes the pages that the code has all the facts of: `python docs/generate.py`; with `--check` it only says whether one is stale."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import pkgutil
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from itertools import groupby
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,25 +23,72 @@ from cambist.errors import Refusal
 from cambist.limits import Limits
 from cambist.plugins import HOOKS, SEAMS
 from cambist.profiles import CLAIMS, PROTECTED, WORKLOAD_CLAIMS
-from cambist.settings import Listen, Service
+from cambist.settings import Installation, Listen
 from cambist.shape import Shape
-from cambist.wire import codes, v1
-from cambist.wire.refusing import row
+from cambist.web.openapi import document
+from cambist.wire.reasons import Reason
+from cambist.wire.reasons import reasons as all_reasons
 from cambist.zone import Application, KnownIdentity, Resource, Zone
 
-REFERENCE = Path(__file__).parent / "reference"
+DOCS = Path(__file__).parent
 NOTE = "<!-- Written by docs/generate.py out of the code: change the code, then run `make docs`. -->\n"
 
 
+REASONS = """\
+# Reason codes
+
+Every refusal has a stable `reason`. A client may branch on it; the meaning of a code does not change, and neither does its anchor here.
+`error_uri` of a refusal leads to the same text at `/reasons` of the service that refused, or to the page that `reasons_url` names.
+
+A refusal says beside it what was `expected` and `seen` of the caller's own credential and request, in what two names differ that look
+alike (`differs_in`), and a `decision_id`, with which [the ledger tells the rest](../how-to/find-out-why.md).
+[Frequent mistakes](../how-to/frequent-mistakes.md) shows what each of the most frequent ones is answered.
+
+A client's own bad proof is 401 `invalid_client` on the form endpoint, and on the JSON endpoint `access_denied`:
+401 where it came in `Authorization`, else 403.
+A type of the JSON page whose plugin is not enabled is 501 `not_implemented` there."""
+
+
 def reasons() -> Iterator[str]:
-    yield "# Reason codes\n\nEvery refusal has a stable `reason`. A client may branch on it; the meaning of a code does not change.\n"
-    yield "| reason | meaning | what to try | form | JSON |\n|---|---|---|---|---|"
-    for kind in refusals(Refusal):
-        form, json = row(codes.TABLE, _bare(kind)), row(v1.TABLE, _bare(kind))
-        yield f"| `{kind.reason}` | {kind.meaning()} | {kind.hint} | {form.status} `{form.error}` | {json.status} `{json.error}` |"
-    yield "\nA client's own bad proof is 401 `invalid_client` on the form endpoint, and on the JSON endpoint `access_denied`:"
-    yield "401 where it came in `Authorization`, else 403."
-    yield "A type of the JSON page whose plugin is not enabled is 501 `not_implemented` there."
+    yield REASONS
+    for family, members in groupby(all_reasons(), key=lambda reason: reason.family):
+        yield f"\n## {family}"
+        for reason in members:
+            yield from _reason(reason)
+
+
+def _reason(reason: Reason) -> Iterator[str]:
+    yield f"\n### {reason.code}\n\n{reason.meaning}\n"
+    yield f"- Likely cause: {reason.likely}"
+    yield f"- What to do: {reason.fix}"
+    yield f"- Told as: form {reason.form.status} `{reason.form.error}`, JSON {reason.json.status} `{reason.json.error}`"
+
+
+MISTAKES = """\
+# Frequent mistakes
+
+What people do when they set up an exchange, what they are answered, and what helps. Each is made by a test over HTTP, at both endpoints,
+and the answers are the service's own. The service is `https://sts.example.test`, the issuer that it trusts `https://issuer.example.test`.
+
+| mistake | reason |
+|---|---|"""
+
+
+def mistakes() -> Iterator[str]:
+    made = tomllib.loads((DOCS.parent / "tests/mistakes/mistakes.toml").read_text("utf-8"))
+    yield MISTAKES
+    for mistake in made.values():
+        yield f"| {mistake['mistake']} | [{mistake['reason']}](../reference/reasons.md#{mistake['reason']}) |"
+    for mistake in made.values():
+        yield from _mistake(mistake)
+
+
+def _mistake(mistake: dict[str, Any]) -> Iterator[str]:
+    [reason] = [reason for reason in all_reasons() if reason.code == mistake["reason"]]
+    told = [f"{dialect} {mistake[key][0]} `{mistake[key][1]}`" for dialect, key in (("form", "form"), ("JSON", "json")) if key in mistake]
+    yield f"\n## {mistake['mistake']}\n\n> {mistake['said']}\n"
+    yield f"- Reason: [{reason.code}](../reference/reasons.md#{reason.code}), {', '.join(told)}"
+    yield f"- What to do: {reason.fix}"
 
 
 def refusals(kind: type[Refusal]) -> Iterator[type[Refusal]]:
@@ -47,11 +97,6 @@ def refusals(kind: type[Refusal]) -> Iterator[type[Refusal]]:
         yield kind
         for child in kind.__subclasses__():
             yield from refusals(child)
-
-
-def _bare(kind: type[Refusal]) -> Refusal:
-    """A refusal to look up in the tables: only its class counts."""
-    return kind.__new__(kind)
 
 
 def claims() -> Iterator[str]:
@@ -69,7 +114,7 @@ def settings() -> Iterator[str]:
     yield "# Settings\n\nOne TOML file. The keys of the zone `default` stand at the top level, beside the service's own; further zones are"
     yield '`[zones.NAME]`. A value can be `{ env = "NAME" }` or `{ file = "PATH" }`. A key that nothing asks for is an error.\n'
     core: tuple[tuple[str, type[Shape]], ...] = (
-        ("Service (top level)", Service),
+        ("Top level", Installation),
         ("`[listen]`", Listen),
         ("`[listen.limits]`", Limits),
         ("`[egress]`", EgressSettings),
@@ -146,17 +191,36 @@ def _protocol(protocol: type, title: str) -> Iterator[str]:
     yield ""
 
 
-PAGES = {"reasons.md": reasons, "claims.md": claims, "settings.md": settings, "hooks.md": hook_pages}
+def clients() -> Iterator[str]:
+    """What the tests of the clients assert of each."""
+    sys.path.append(str(DOCS.parent / "tests"))
+    yield from import_module("clients.known").page()
+
+
+def openapi() -> Iterator[str]:
+    yield json.dumps(document("https://sts.example.com"), indent=2, ensure_ascii=False)
+
+
+PAGES = {
+    "reference/reasons.md": reasons,
+    "reference/claims.md": claims,
+    "reference/settings.md": settings,
+    "reference/openapi.json": openapi,
+    "reference/hooks.md": hook_pages,
+    "reference/clients.md": clients,
+    "how-to/frequent-mistakes.md": mistakes,
+}
 
 
 def page(name: str) -> str:
     """The text of one page as the code has it now."""
-    return NOTE + "\n".join(PAGES[name]()).rstrip() + "\n"
+    text = "\n".join(PAGES[name]()).rstrip() + "\n"
+    return NOTE + text if name.endswith(".md") else text
 
 
 def stale() -> list[str]:
     """The pages that are not what the code says."""
-    return [name for name in PAGES if not (path := REFERENCE / name).exists() or path.read_text("utf-8") != page(name)]
+    return [name for name in PAGES if not (path := DOCS / name).exists() or path.read_text("utf-8") != page(name)]
 
 
 def main() -> None:
@@ -164,8 +228,8 @@ def main() -> None:
     if "--check" in sys.argv:
         sys.exit(f"stale, run `make docs`: {', '.join(found)}" if found else 0)
     for name in found:
-        (REFERENCE / name).write_text(page(name), "utf-8")
-        sys.stdout.write(f"written: docs/reference/{name}\n")
+        (DOCS / name).write_text(page(name), "utf-8")
+        sys.stdout.write(f"written: docs/{name}\n")
 
 
 if __name__ == "__main__":

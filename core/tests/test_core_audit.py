@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 import pytest
 
 from cambist import Record
-from cambist.audit import CANCELLED, PERMITTED, Ledger
+from cambist.audit import CANCELLED, DONE, PERMITTED, Ledger
 from cambist.errors import Denied, Fault, Unavailable
 from cambist.testing import MovableClock
 from cambist.trace import Trace
@@ -99,3 +100,24 @@ async def test_an_observer_that_is_not_required_may_fail_and_the_others_are_told
     await told(ledger(Keeping(fails=OSError("x")), after))
     assert len(after.kept) == 1
     assert "an observer failed: Keeping" in caplog.text
+
+
+class AtOnce(Keeping):
+    """An observer that waits for nothing."""
+
+    def observe(self, record: Record) -> Awaitable[None]:  # type: ignore[override]  # both are observers
+        if self.fails:
+            raise self.fails
+        self.kept.append(record)
+        return DONE
+
+
+async def test_an_observer_that_waits_for_nothing_is_told_like_any_other_and_may_fail_like_any_other() -> None:
+    before, after, slow = AtOnce(), AtOnce(required=True), Keeping(required=True)
+    await told(ledger(before, slow, after))
+    assert [len(each.kept) for each in (before, slow, after)] == [1, 1, 1]
+    await told(ledger(AtOnce(fails=OSError("disk")), after))
+    assert len(after.kept) == 2
+    with pytest.raises(Unavailable):
+        await told(ledger(before, AtOnce(required=True, fails=OSError("disk")), slow))
+    assert (before.kept[-1].outcome, len(slow.kept)) == ("temporarily_unavailable", 2)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cambist import Unavailable
-from cambist.clock import Steady, within
+from cambist.clock import BELIEVED, Reckoning, Steady, within
 from cambist.errors import DeadlineExceeded
 from cambist.testing import MovableClock
 
@@ -95,6 +95,40 @@ def test_a_steady_clock_is_never_ahead_of_the_other_nor_of_the_time_that_has_pas
         passed.move(real)
         least = min(wall.now, least + real)
         assert steady() == pytest.approx(least, abs=1e-3)
+
+
+DAY = 86_400.0
+
+
+def test_a_clock_that_stays_ahead_is_believed_after_two_days_and_one_that_leaps_meanwhile_is_not() -> None:
+    """A clock that was wrong at the start of the machine and was then set right must not keep everything for ever."""
+    known = Reckoning(now=0, at=100).later(50 * DAY, 100)
+    known = known.later(51 * DAY - 1, 100 + DAY - 1)
+    assert known.now == DAY - 1
+    known = known.later(91 * DAY, 100 + DAY)  # which leaps by 40 days more
+    known = known.later(50 * DAY + BELIEVED, 100 + BELIEVED)
+    assert known.now == 50 * DAY + BELIEVED
+
+
+def test_of_a_clock_that_is_ahead_by_more_and_more_only_the_least_is_believed() -> None:
+    """A step of a second must not be the beginning of the two days for a leap that comes later."""
+    known = Reckoning(now=0, at=0).later(1, 0)
+    known = known.later(BELIEVED - 60 + DAY, BELIEVED - 60)
+    known = known.later(BELIEVED + DAY, BELIEVED)
+    assert known.now == BELIEVED + 1
+    assert known.later(BELIEVED + 60, BELIEVED + 60).now == BELIEVED + 60
+
+
+def test_a_machine_that_starts_anew_goes_on_where_it_was_and_doubts_from_then_on() -> None:
+    known = Reckoning(now=1000, at=BELIEVED).later(1000 + DAY, BELIEVED)
+    known = known.later(1000 + DAY, 5)
+    assert known == Reckoning(now=1000, at=5, ahead=DAY, since=5)
+    assert known.later(1010 + DAY, 15).now == 1010
+
+
+def test_where_nobody_looked_for_long_a_leap_is_not_older_than_the_first_look() -> None:
+    known = Reckoning(now=0, at=0).later(3 * BELIEVED + DAY, 3 * BELIEVED)
+    assert known.now == 3 * BELIEVED
 
 
 def test_a_steady_clock_runs_with_the_other_where_nobody_sets_it() -> None:

@@ -157,7 +157,7 @@ async def test_an_expired_token_is_explained_by_its_own_times() -> None:
     async with opened() as (running, forge):
         now = int(forge.clock())
         for answered in await both(running, subject_token=forge.jwt(exp=now - 5, iat=now - 50), audience=API):
-            assert answered.json()["error_description"] == "it expired 5 seconds ago"
+            assert answered.json()["error_description"].startswith("it expired 5 seconds ago")
             assert answered.json()["details"]["seen"] == {"exp": now - 5, "now": now}
 
 

@@ -44,7 +44,11 @@ async def test_an_answer_has_status_headers_and_body() -> None:
     found = await asked(answer)
     assert (found.status, found.headers["x-a"], found.body) == (404, "b", b"{}")
     assert b"{}" not in repr(found).encode()
-    assert (seen[0].method, seen[0].headers["accept"], seen[0].headers["accept-encoding"]) == ("GET", "application/json", "identity")
+    assert (seen[0].method, seen[0].headers["accept"], seen[0].headers["accept-encoding"]) == (
+        "GET",
+        "application/json, application/jwk-set+json",
+        "identity",
+    )
 
 
 async def test_what_is_sent_is_sent_as_it_is() -> None:

@@ -125,6 +125,15 @@ def test_a_denial_says_what_its_rule_marks_public_and_keeps_the_rest() -> None:
         Entitlement.narrowest(put(), Deny(reasons=("internal",)))
 
 
+def test_a_denial_says_what_the_policy_was_asked() -> None:
+    """A rule is often written for a name that is spelled otherwise."""
+    asked_for = {"issuer": "https://issuer.test", "subject": "a", "targets": ["x"], "scope": ["s"]}
+    for actor, acting in ((None, {}), (proven("b"), {"actor": "b"})):
+        with pytest.raises(Denied) as refused:
+            Entitlement.narrowest(put(targets=(Target(id="x"),), request=asked(scope=("s",)), actor=actor), Deny())
+        assert refused.value.seen == {**asked_for, **acting}
+
+
 @pytest.mark.row("F-resource")
 def test_a_denied_target_is_named() -> None:
     with pytest.raises(TargetDenied) as refused:

@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from cambist import Unavailable
 from cambist.compact import base64url, encode
 from cambist.errors import KeyUnknown
-from cambist.jwk import ASYMMETRIC, MAX_KEYS, MAX_REMEMBERED, KeySet, Remembered, undeclared
+from cambist.jwk import ASYMMETRIC, MAX_KEYS, MAX_REMEMBERED, KeySet, PublicKey, Remembered, undeclared
 
 EC = ECKey.generate_key("P-256").as_dict(private=False)
 RSA = RSAKey.generate_key(2048).as_dict(private=False)
@@ -50,6 +50,8 @@ def _number(text: object) -> int:
         (RSA | {"alg": "RS512"}, {"RS512"}),
         (EC | {"use": "sig", "key_ops": ["verify"], "alg": "ES256"}, {"ES256"}),
         (EC | {"unheard": "of", "x5c": ["junk"], "exp": 5}, {"ES256"}),
+        (RSA | {"e": "Aw"}, {"RS256"}),
+        (RSA | {"e": spelt(2**32 - 1, 4)}, {"RS256"}),
     ],
 )
 def test_a_key_has_one_algorithm(key: dict[str, Any], algorithms: set[str]) -> None:
@@ -101,6 +103,7 @@ def test_a_key_has_one_algorithm(key: dict[str, Any], algorithms: set[str]) -> N
         (RSA | {"n": spelt(2**8200 + 1, 1026)}, "not a sound key"),
         (RSA | {"e": "AQ"}, "not a sound key"),
         (RSA | {"e": "AA"}, "not a sound key"),
+        (RSA | {"e": spelt(2**32, 5)}, "not a sound key"),
         (RSA | {"e": spelt(2**32 + 1, 5)}, "not a sound key"),
         (RSA | {"e": spelt(65538, 3)}, "not a sound key"),
         (RSA | {"n": None}, "not a sound key"),
@@ -196,6 +199,20 @@ def test_what_is_no_key_set_is_refused_whole(document: object) -> None:
     assert refused.value.facts["cause"] == "it is not a JWK set"
 
 
+def test_a_key_set_may_be_as_large_as_the_bound_and_so_may_a_kid() -> None:
+    many = [EC | {"kid": f"{number:0256}"} for number in range(101)]
+    keys = KeySet.of({"keys": many[:100]})
+    assert (len(keys.keys), keys.dropped) == (100, ())
+    with pytest.raises(Unavailable):
+        KeySet.of({"keys": many})
+
+
+def test_a_key_is_distrusted_by_its_kid_or_by_its_thumbprint_where_it_has_none() -> None:
+    """RFC 7638."""
+    (named,), (nameless,) = one(EC | {"kid": "a"}).keys, one(EC).keys
+    assert (named.id, nameless.id) == ("a", ECKey.import_key(EC).thumbprint())
+
+
 def test_a_kid_selects_and_nothing_is_tried_in_turn() -> None:
     other = ECKey.generate_key("P-256").as_dict(private=False)
     keys = KeySet.of({"keys": [EC | {"kid": "a"}, other | {"kid": "b"}, RSA | {"kid": "a"}]})
@@ -261,6 +278,7 @@ def test_a_modulus_of_the_chips_that_make_weak_ones_is_no_key() -> None:
 
 def test_what_is_remembered_of_signatures_is_bounded_and_the_oldest_goes_first() -> None:
     remembered = Remembered()
+    assert MAX_REMEMBERED == 4096
     digests = [number.to_bytes(4, "big") for number in range(MAX_REMEMBERED + 1)]
     for digest in digests:
         remembered.add(digest)
@@ -271,5 +289,12 @@ def test_what_is_remembered_of_signatures_is_bounded_and_the_oldest_goes_first()
 def test_every_key_object_remembers_for_itself() -> None:
     document = {"keys": [ECKey.generate_key("P-256", {"kid": "a", "alg": "ES256"}).as_dict(private=False)]}
     one, other = KeySet.of(document).keys[0], KeySet.of(document).keys[0]
+    before = repr(one)
     one.verified.add(b"digest")
     assert b"digest" not in other.verified
+    assert (one, repr(one)) == (other, before)  # it is no part of what the key is
+    made: Any = PublicKey
+    with pytest.raises(TypeError):
+        made(one.key, one.kid, one.algorithms, verified=one.verified)
+    with pytest.raises(TypeError):
+        made(one.key, one.kid, one.algorithms, one.verified)

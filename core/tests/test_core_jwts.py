@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey
 from cambist import CredentialMalformed, Expected, Expired, NotYetValid, Rejected, SignatureInvalid, Verified
 from cambist.compact import Compact, base64url, encode
 from cambist.egress import Egress, EgressSettings
-from cambist.errors import AlgorithmRefused, IssuerNotTrusted, KeyUnknown, KindMismatch, Refusal
+from cambist.errors import AlgorithmRefused, AudienceMissing, IssuerNotTrusted, KeyUnknown, KindMismatch, Refusal
 from cambist.identity import Identity, MayAct
 from cambist.jwts import Jwts, media_type
 from cambist.testing import ABSENT, Forge, MovableClock
@@ -234,7 +234,8 @@ async def test_without_a_kid_the_only_key_is_taken() -> None:
 
 async def test_a_signature_by_another_key_of_the_same_name_is_refused() -> None:
     bench = Bench()
-    assert isinstance(await bench.refused(Forge(ISSUER, STS, bench.clock).jwt()), SignatureInvalid)
+    refusal = await bench.refused(Forge(ISSUER, STS, bench.clock).jwt())
+    assert (type(refusal), refusal.seen) == (SignatureInvalid, {"kid": "k1", "alg": "ES256"})
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "ES384", "ES512", "RS256", "PS256", "Ed25519"])
@@ -305,7 +306,7 @@ async def test_a_subject_is_text(subject: object) -> None:
 async def test_an_audience_is_text_or_a_list_of_texts(audience: object) -> None:
     bench = Bench()
     refusal = await bench.refused(bench.forge.jwt(aud=audience))
-    assert (type(refusal), refusal.said) == (CredentialMalformed, "aud is missing, or neither text nor a list of texts")
+    assert (type(refusal), refusal.said) == (AudienceMissing, "aud is missing, or neither text nor a list of texts")
 
 
 async def test_several_audiences_are_reported_as_they_are() -> None:
@@ -356,6 +357,12 @@ async def test_a_time_may_have_a_fraction() -> None:
     assert (await bench.verify(bench.forge.jwt(exp=bench.clock() + 10.5))).expires_at == bench.clock() + 10.5
 
 
+async def test_a_time_may_be_the_first_second_that_there_was() -> None:
+    bench = Bench()
+    await bench.accepted(bench.forge.jwt(nbf=1))
+    await bench.accepted(bench.forge.jwt(nbf=0.5))
+
+
 async def test_an_expiry_is_required() -> None:
     bench = Bench()
     refusal = await bench.refused(bench.forge.jwt(exp=ABSENT))
@@ -391,6 +398,8 @@ async def test_a_clock_that_is_ahead_is_forgiven_as_far_as_the_leeway(name: str)
     await bench.accepted(bench.forge.jwt(**one(name, now + 30)))
     refusal = await bench.refused(bench.forge.jwt(**one(name, now + 31)))
     assert (type(refusal), refusal.said) == (NotYetValid, "it is valid in 31 seconds")
+    begins, issued = (now + 31, now) if name == "nbf" else (None, now + 31)
+    assert (refusal.expected, refusal.seen) == ({"leeway": 30.0}, {"nbf": begins, "iat": issued, "now": now})
 
 
 async def test_neither_iat_nor_nbf_is_required_and_both_bind() -> None:
@@ -418,7 +427,8 @@ async def test_it_does_not_live_longer_than_is_accepted(issued: Any) -> None:
     iat = ABSENT if issued is ABSENT else start
     await bench.accepted(bench.forge.jwt(iat=iat, exp=start + 3600))
     refusal = await bench.refused(bench.forge.jwt(iat=iat, exp=start + 3601))
-    assert (type(refusal), refusal.expected) == (Rejected, {"max_lifetime": 3600.0})
+    assert (type(refusal), refusal.expected, refusal.seen) == (Rejected, {"max_lifetime": 3600.0}, {"lifetime": 3601.0})
+    assert "lives for 3601 seconds, and 3600 are accepted" in refusal.said
 
 
 # ── what it proves ──────────────────────────────────────────────────────────────────────────────────────
@@ -531,8 +541,9 @@ async def test_a_condition_on_actors_that_is_not_understood_cannot_be_met() -> N
 async def test_it_does_not_expire_before_it_is_valid() -> None:
     bench = Bench()
     now = int(bench.clock())
-    refusal = await bench.refused(bench.forge.jwt(nbf=now + 30, exp=now + 20, iat=now))
-    assert refusal.said == "it expires before it is valid"
+    for begins in (now + 20, now + 30):
+        refusal = await bench.refused(bench.forge.jwt(nbf=begins, exp=now + 20, iat=now))
+        assert refusal.said == "it expires before it is valid"
 
 
 async def test_what_is_done_to_one_tokens_header_does_nothing_to_the_next() -> None:

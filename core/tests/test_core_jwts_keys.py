@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import httpx
@@ -38,6 +39,42 @@ def test_keys_come_from_the_one_place_that_is_named(tmp_path: Path) -> None:
 def test_a_key_file_that_is_none_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         Jwts(HTTP, MovableClock()).keys(ISSUER, file=tmp_path / "nowhere.json")
+
+
+async def test_a_key_file_that_cannot_be_read_any_more_is_warned_of(tmp_path: Path) -> None:
+    clock, path = MovableClock(), tmp_path / "keys.json"
+    path.write_bytes(msgspec.json.encode(Forge(ISSUER, STS, clock).jwks))
+    jwts = Jwts(HTTP, clock)
+    keys = jwts.keys(ISSUER, file=path)
+    await keys.find("k1", "ES256")
+    assert jwts.warnings() == {}
+    path.unlink()
+    clock.move(60)
+    await keys.find("k1", "ES256")
+    assert list(jwts.warnings()) == [f"keys in {path}"]
+
+
+async def test_keys_are_fetched_as_often_as_the_settings_say_and_for_the_algorithms_that_they_allow() -> None:
+    """RSA keys that declare no algorithm are for the one that the issuer may use."""
+    clock, asked = MovableClock(), []
+    forge = Forge(ISSUER, STS, clock, algorithm="PS256")
+    (entry,) = forge.jwks["keys"]
+    document = {"keys": [{name: value for name, value in entry.items() if name != "alg"}]}
+
+    def server(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url)
+        return httpx.Response(200, json=document)
+
+    async with Egress(EgressSettings(), httpx.MockTransport(server)) as http:
+        jwts = Jwts(http, clock, max_age=20.0)
+        keys = jwts.keys(ISSUER, jwks_url="https://keys.example", algorithms=["PS256"])
+        expected = Expected(issuer=ISSUER, keys=keys, algorithms=frozenset({"PS256"}))
+        for number in (1, 1, 2):
+            await jwts.verify(forge.jwt(), expected)
+            while len(asked) < number:  # what is soon too old is fetched beside the work
+                await asyncio.sleep(0)
+            assert len(asked) == number
+            clock.move(11)
 
 
 async def test_a_key_server_that_is_down_is_unavailable_and_never_a_bad_token() -> None:

@@ -41,6 +41,12 @@ def test_a_text_that_is_no_kek_is_not_told(text: str) -> None:
     assert not text or text not in said
 
 
+def test_a_text_that_lost_a_letter_is_not_whole() -> None:
+    """No number of bytes has one letter more than a multiple of four in base64url."""
+    assert "not whole" in (complaint("z" * 45) or "")
+    assert complaint("z" * 46) is None
+
+
 def test_the_environment_is_asked_where_the_settings_name_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CAMBIST_KEK", OTHER)
     assert UnderKek.model_validate({}).kek.reveal() == OTHER

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from cambist.errors import PluginFault
-from cambist.kept import KeptKeys, KeptObserver, KeptStore
+from cambist import Record
+from cambist.audit import DONE
+from cambist.errors import DeadlineExceeded, PluginFault
+from cambist.kept import PATIENCE, KeptKeys, KeptObserver, KeptStore
 from cambist.keys import EphemeralKeys
 from cambist.store import MemoryStore
 from cambist.testing import MovableClock
+from cambist.trace import Trace
 
 
 async def test_a_counter_counts_and_what_is_no_number_is_a_fault_of_its_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,6 +28,35 @@ async def test_a_counter_counts_and_what_is_no_number_is_a_fault_of_its_plugin(m
     with pytest.raises(PluginFault) as refused:
         await kept.count("visits", ttl=60)
     assert refused.value.plugin == "hostile"
+
+
+async def test_a_swap_is_done_where_the_store_says_that_it_is_done_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = KeptStore("hostile", store := MemoryStore(MovableClock()))
+    assert await kept.swap("a", None, b"1") is True
+    assert await kept.swap("a", None, b"2") is False
+    assert await kept.swap("a", b"1", b"2") is True
+
+    async def thinks(*_: object, **__: object) -> Any:
+        return "nearly"
+
+    monkeypatch.setattr(store, "swap", thinks)
+    assert await kept.swap("a", b"2", b"3") is False
+
+
+@pytest.mark.parametrize("member", ["d", "p", "k"])
+async def test_a_key_that_would_be_published_with_its_private_half_is_a_fault_of_its_plugin(
+    member: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = KeptKeys("hostile", keys := EphemeralKeys(MovableClock()))
+    (public,) = await kept.published("default")
+
+    async def careless(zone_id: str) -> Any:
+        return ({**public, member: "AQAB"},)
+
+    monkeypatch.setattr(keys, "published", careless)
+    with pytest.raises(PluginFault) as refused:
+        await kept.published("default")
+    assert refused.value.facts["cause"] == "it would publish a private key"
 
 
 async def test_keys_are_rotated_and_a_rotation_that_fails_is_a_fault_of_its_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,3 +105,46 @@ def test_an_observer_that_cannot_say_whether_it_is_needed_is_needed() -> None:
 def test_the_operators_interrupt_is_no_answer_of_an_observer() -> None:
     with pytest.raises(KeyboardInterrupt):
         _ = KeptObserver("hostile", Moody(raising(KeyboardInterrupt()))).required
+
+
+class Prompt:
+    """An observer that waits for nothing; what it is told is its own."""
+
+    required = True
+
+    def __init__(self, holds: Callable[[], object] = lambda: None) -> None:
+        self.holds, self.told = holds, list[Record]()
+
+    def observe(self, record: Record) -> Awaitable[None]:
+        self.holds()
+        self.told.append(record)
+        return DONE
+
+
+RECORD = Record(decision_id="d", outcome="permitted", at=1.0, trace=Trace("d", 1.0))
+
+
+def test_what_is_done_at_once_is_not_waited_for_and_each_observer_has_a_record_of_its_own() -> None:
+    prompt = Prompt()
+    assert KeptObserver("hostile", prompt).observe(RECORD) is DONE
+    (told,) = prompt.told
+    assert told == RECORD
+    assert told is not RECORD
+
+
+async def test_an_observer_that_held_everybody_up_has_not_kept_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("cambist.kept.monotonic", lambda: now[0])
+    kept = KeptObserver("hostile", Prompt(lambda: now.__setitem__(0, now[0] + PATIENCE + 0.01)))
+    with pytest.raises(DeadlineExceeded) as refused:
+        kept.observe(RECORD)
+    assert refused.value.facts["plugin"] == "hostile"
+
+
+def test_an_observer_that_fails_at_once_is_a_fault_of_its_plugin() -> None:
+    def fails() -> None:
+        raise OSError("disk")
+
+    with pytest.raises(PluginFault) as refused:
+        KeptObserver("hostile", Prompt(fails)).observe(RECORD)
+    assert refused.value.plugin == "hostile"

@@ -10,8 +10,11 @@ import pytest
 
 from cambist import DidNotStart, Host, Policy, Store, ZoneHost, hookimpl
 from cambist.errors import Unavailable, ZoneUnknown
+from cambist.settings import parse
 from cambist.store import MemoryStore
-from cambist.testing import AllowAll, MovableClock, open_sts
+from cambist.sts import Sts
+from cambist.testing import ISSUER, AllowAll, MovableClock, open_sts
+from cambist.testing.service import AtHand
 
 
 class Moody(AllowAll):
@@ -213,3 +216,70 @@ async def test_two_that_ask_first_for_a_zone_open_it_once() -> None:
         one, two = await asyncio.gather(running.sts.zones.named("other"), running.sts.zones.named("other"))
         assert one is two
         assert len(opened) == before + 1
+
+
+async def test_two_policies_of_one_name_cannot_be_told_apart() -> None:
+    with pytest.raises(DidNotStart, match="policy: 'scripted' is offered by one and by other"):
+        async with open_sts({}, modules={"one": Moody(), "other": Moody()}):
+            pass
+
+
+# ── what keeps, alone ───────────────────────────────────────────────────────────────────────────────────
+
+
+class Keeping:
+    """A plugin that offers a store, and counts how many of them are open."""
+
+    def __init__(self, number: int = 1) -> None:
+        self.number, self.opened = number, [0]
+
+    @hookimpl
+    def cambist_stores(self, host: Host) -> Iterator[Store]:
+        for _ in range(self.number):
+            yield OpenedStore(self)
+
+
+class OpenedStore(MemoryStore):
+    def __init__(self, plugin: Keeping) -> None:
+        super().__init__(MovableClock())
+        self.plugin = plugin
+
+    async def __aenter__(self) -> None:
+        self.plugin.opened[0] += 1
+
+    async def __aexit__(self, *error: object) -> None:
+        self.plugin.opened[0] -= 1
+
+
+def unopened(keeping: Keeping) -> Sts:
+    """A service whose policy is in trouble."""
+    moody = Moody()
+    moody.opens = raises(OSError("locked"))
+    settings = parse({"issuer": ISSUER, "plugins": {"moody": {}, "keeping": {}}})
+    return Sts(settings, clock=MovableClock(), finder=AtHand({"moody": moody, "keeping": keeping}))
+
+
+async def test_what_keeps_opens_alone_while_the_rest_cannot_and_closes_again() -> None:
+    """Somebody is cut off, and a key withdrawn, also while a policy is in trouble."""
+    keeping = Keeping()
+    async with unopened(keeping).only_store() as store:
+        await store.put("a", b"1")
+        assert keeping.opened == [1]
+    assert keeping.opened == [0]
+    async with unopened(keeping).only_keys() as keys:
+        assert (await keys.signing("default")).kid in {key["kid"] for key in await keys.published("default")}
+        assert keeping.opened == [1]
+    assert keeping.opened == [0]
+
+
+async def test_a_store_can_be_had_as_it_is_offered_without_opening_it() -> None:
+    keeping = Keeping()
+    async with unopened(keeping).closed_store() as store:
+        assert isinstance(store, OpenedStore)
+        assert keeping.opened == [0]
+
+
+async def test_what_is_wrong_with_what_keeps_is_told_by_the_part_too() -> None:
+    with pytest.raises(DidNotStart, match="plugin keeping offers more than one for `store`"):
+        async with unopened(Keeping(2)).only_store():
+            pass

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
 from cambist import DidNotStart, Settings, Shape
-from cambist.settings import Service, load, parse, suggestion, validated
+from cambist.settings import Installation, load, parse, suggestion, validated
 from cambist.zone import Resource, Zone
 
 ISSUER = "https://sts.example.test"
@@ -83,7 +83,7 @@ def test_a_file_that_is_no_toml_does_not_start(tmp_path: Path, text: bytes) -> N
 
 
 NAMES = st.sampled_from(
-    [*Service.model_fields, *Zone.model_fields, *Resource.model_fields, "secret_hash", "jwks", "env", "file", "default"]
+    [*Installation.model_fields, *Zone.model_fields, *Resource.model_fields, "secret_hash", "jwks", "env", "file", "default"]
 )
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.binary(max_size=4) | st.just(ISSUER),
@@ -92,6 +92,7 @@ JUNK = st.recursive(
 )
 
 
+@example({"env": ""}, False)
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(NAMES, JUNK, max_size=6), st.booleans())
 def test_a_junk_document_does_not_start_and_raises_nothing_else(document: dict[str, Any], named: bool) -> None:

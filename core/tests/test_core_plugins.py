@@ -67,6 +67,16 @@ async def test_an_installed_plugin_is_found_by_its_entry_point_when_it_is_enable
     assert {"affirm", "idle"} <= {entry.name for entry in Installed.entries()}
 
 
+def test_what_is_installed_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With some hundred distributions every look takes some 20 ms, and a service that starts again has to be there in two seconds."""
+    looks: list[str] = []
+    look = Installed.entries
+    monkeypatch.setattr(Installed, "entries", staticmethod(lambda: looks.append("look") or look()))
+    finder = Installed()
+    assert [finder.find(name).name for name in ("sqlite", "keys-file", "sqlite")] == ["sqlite", "keys-file", "sqlite"]
+    assert looks == ["look"]
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [

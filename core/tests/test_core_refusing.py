@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 import re
+import unicodedata
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -44,6 +45,7 @@ FORM_STATUSES = {
     "invalid_client": {401},
     "unauthorized_client": {400},
     "unsupported_grant_type": {400},
+    "unsupported_response_type": {400},
     "invalid_scope": {400},
     "invalid_target": {400},
     "access_denied": {400},
@@ -101,7 +103,9 @@ def test_every_reason_is_stable_unique_and_explained(kind: type[Refusal]) -> Non
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", kind.reason)
     assert [other for other in KINDS if other.reason == kind.reason] == [kind]
     assert kind.meaning().endswith(".") or kind.meaning().endswith(")")
-    assert kind.hint or kind is Refusal
+    assert kind.hint
+    assert kind.likely.endswith(".")
+    assert "likely" in vars(kind), "what most often leads to it is not what leads to its parent"
 
 
 @pytest.mark.row("J-errors")
@@ -173,7 +177,9 @@ def test_what_a_stranger_sent_comes_back_as_json_and_printable(said: str, seen: 
     for dialect in (OAUTH, V1):
         document = told(dialect.refuse(e.ParameterInvalid(said, seen=clean), CALL))
         assert re.fullmatch(r"[\x20\x21\x23-\x5b\x5d-\x7e]+", document["error_description"])
-        assert document["details"]["seen"] == clean
+        seen_again = document["details"]["seen"]
+        assert [char for char in seen_again if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs")] == []
+        assert len(seen_again) == len(clean)
 
 
 def test_what_a_stranger_sent_does_not_come_back_at_any_length() -> None:
@@ -186,7 +192,7 @@ def test_details_have_only_what_there_is_to_say() -> None:
     details = told(OAUTH.refuse(e.ParameterMissing("scope is required", seen="scope"), CALL))["details"]
     assert details == {"seen": "scope", "hint": e.ParameterMissing.hint}
     refusal = Refusal()
-    assert told(OAUTH.refuse(refusal, CALL))["details"] == {}
+    assert told(OAUTH.refuse(refusal, CALL))["details"] == {"hint": Refusal.hint}
     assert "cambist-decision-id" not in dict(OAUTH.refuse(refusal, CALL).headers)
 
 
@@ -212,3 +218,87 @@ def test_a_token_that_was_sent_in_a_wrong_place_does_not_come_back() -> None:
             assert b"eyJ" not in body
             assert b"withheld" in body
     assert told(V1.refuse(ParameterInvalid(seen="eyJ"), CALL))["details"]["seen"] == "eyJ"
+
+
+# ── the link, and what a user reads who sees nothing but the description ────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_refusal_links_to_the_anchor_of_its_reason(kind: type[Refusal]) -> None:
+    """RFC 6749 section 5.2: a URI, of these characters alone."""
+    page = "https://docs.example.test/why"
+    for dialect in (oauth.OAuth({}, page=page), v1.V1({}, page=page)):
+        link = told(dialect.refuse(of(kind), CALL))["error_uri"]
+        assert link == f"{page}#{kind.reason}"
+        assert re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]+", link)
+
+
+def test_a_reason_of_a_plugin_links_to_that_of_which_it_is_made() -> None:
+    class BadSeal(e.SignatureInvalid):
+        """The seal is broken."""
+
+        reason = "badge_seal_broken"
+
+    assert told(V1.refuse(BadSeal(), CALL))["error_uri"] == "/reasons#signature_invalid"
+
+
+def test_what_was_expected_and_seen_is_in_the_description_too() -> None:
+    refusal = e.AudienceMismatch(expected=["https://a.example.test"], seen=["https://b.example.test", "c"])
+    text = told(V1.refuse(refusal, CALL))["error_description"]
+    assert text == "The credential was issued for somebody else (expected https://a.example.test; seen https://b.example.test and c)"
+
+
+def test_what_is_easily_overlooked_is_pointed_at() -> None:
+    refusal = e.AudienceMismatch(expected=["https://a.example.test"], seen=["https://A.example.test/"])
+    document = told(V1.refuse(refusal, CALL))
+    assert document["details"]["differs_in"] == ["a final slash", "capital and small letters"]
+    assert document["error_description"].endswith("https://a.example.test differs from it in a final slash and capital and small letters)")
+    assert "differs_in" not in told(V1.refuse(e.AudienceMismatch(expected=["a"], seen=["b"]), CALL))["details"]
+
+
+def test_members_that_were_seen_are_told_by_name() -> None:
+    text = told(V1.refuse(e.Denied(seen={"subject": "job", "scope": ["a", "b"], "actor": None}), CALL))["error_description"]
+    assert text == "The policy of the zone does not allow this (seen subject job, scope a and b)"
+
+
+def test_the_form_dialect_ends_its_description_with_what_the_rest_is_asked_for_by() -> None:
+    """Clients of OAuth show their users this text, and neither `reason` nor headers; the JSON page has texts that end before."""
+    assert told(OAUTH.refuse(of(e.Rejected, said="no"), CALL))["error_description"] == "no (credential_rejected, decision d-1)"
+    assert told(OAUTH.refuse(e.Overloaded(), CALL))["error_description"].endswith("was not begun. (overloaded)")
+    assert told(V1.refuse(of(e.Rejected, said="no"), CALL))["error_description"] == "no"
+
+
+def test_words_of_its_own_are_told_as_they_are() -> None:
+    """What a policy says, and what names the parameter already, gets nothing added to it."""
+    for refusal in (
+        e.Denied("policy denied: insufficient blast radius", seen=["x"]),
+        e.LifetimeAboveCap("the cap is 5 seconds", expected=5),
+    ):
+        assert told(V1.refuse(refusal, CALL))["error_description"] == refusal.said
+
+
+def test_a_description_has_an_end_and_no_token_in_it() -> None:
+    token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
+    for refusal in (e.AudienceMismatch(expected=["x" * 9_000] * 90, seen=[token]), e.Rejected(f"{token} " * 900)):
+        text = told(OAUTH.refuse(refusal, CALL))["error_description"]
+        assert len(text) < refusing.MAX_SAID + 3 * refusing.MAX_PHRASE + 50
+        assert "eyJ" not in text
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_whatever_a_token_had_in_it_can_be_told(seen: Any) -> None:
+    for dialect in (OAUTH, V1):
+        assert told(dialect.refuse(e.ClaimNotAccepted(expected=[True], seen=seen), CALL))["reason"] == "claim_not_accepted"
+
+
+def test_what_is_no_plain_value_is_told_by_its_type() -> None:
+    assert told(V1.refuse(e.Rejected(seen=[{1, 2}, b"secret", 2**70]), CALL))["details"]["seen"] == [
+        "<set>",
+        "<bytes>",
+        "<a number of 71 bits>",
+    ]

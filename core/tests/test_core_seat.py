@@ -11,6 +11,7 @@ from pydantic import Field
 
 from cambist import Host, Mark, Observer, Policy, Record, Shape, Store, Unavailable, ZoneHost, hookimpl
 from cambist.hooks import SettingsRefused
+from cambist.keys import EphemeralKeys, Horizon, KeyStore
 from cambist.seat import Ground, Seat
 from cambist.store import MemoryStore
 from cambist.testing import AllowAll, MovableClock, open_sts
@@ -38,6 +39,21 @@ def seat(**more: Any) -> Seat:
 def test_a_seat_offers_what_the_ground_has() -> None:
     found = seat()
     assert (found.http, found.jwts, found.clock(), found.issuer) == (found.ground.http, found.ground.jwts, 5, "https://sts.test")
+
+
+async def test_a_plugin_is_told_how_long_a_rotation_must_wait() -> None:
+    """For the verifiers that keep key sets the longest, and for the tokens that live the longest, whichever zone they are of."""
+    seen: list[Horizon] = []
+
+    class Keeping:
+        @hookimpl
+        def cambist_keystores(self, host: Host) -> Iterator[KeyStore]:
+            seen.append(host.horizon)
+            yield EphemeralKeys(host.clock)
+
+    settings = {"jwks_max_age": 120, "max_ttl": 600, "zones": {"b": {"max_ttl": 7200}}}
+    async with open_sts(settings, modules={"keeping": Keeping()}):
+        assert seen == [Horizon(max_age=120, lifetime=7200)]
 
 
 def test_a_seat_in_a_zone_knows_the_zone_and_its_issuer() -> None:

@@ -61,6 +61,13 @@ def test_wrong_settings_are_told_all_at_once_with_exit_code_3(tmp_path: Path) ->
     assert "issuer: required" in found.output
 
 
+@pytest.mark.parametrize("command", ["check", "serve", "settings"])
+def test_who_named_no_settings_learns_how_to(command: str, tmp_path: Path) -> None:
+    found = run("-c", str(tmp_path / "cambist.toml"), command)
+    assert found.exit_code == 3
+    assert "there is no such file; name the settings with --config, or in CAMBIST_CONFIG" in found.output
+
+
 def test_check_says_of_each_part_how_it_is(config: str) -> None:
     found = run("-c", config, "check", "--json", PEPPER="x" * 43)
     assert found.exit_code == 0, found.output
@@ -96,7 +103,7 @@ def test_plugins_needs_no_settings(tmp_path: Path) -> None:
 
 def test_a_token_is_inspected_offline(tmp_path: Path) -> None:
     token = Forge("https://issuer.example.test", ISSUER, MovableClock()).jwt(sub="checkout")
-    assert "sub        checkout" in run("inspect", text=token + "\n").output
+    assert "subject       checkout" in run("inspect", text=token + "\n").output
     assert json.loads(run("inspect", "--json", text=token).output)["claims"]["sub"] == "checkout"
 
 

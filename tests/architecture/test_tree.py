@@ -9,9 +9,9 @@ from pathlib import Path
 
 from habits.workspace import ROOT, files
 
-TOP = {"core", "docs", "hostapp", "plugins", "plugins-contrib", "policies", "tests"} | {
+TOP = {"core", "deploy", "docs", "hostapp", "plugins", "plugins-contrib", "policies", "tests"} | {
     *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"),
-    *("Makefile", "pyproject.toml", "requirements.lock"),
+    *("Makefile", "mkdocs.yml", "pyproject.toml", "requirements.lock"),
 }
 # Joined here, so that this file does not name what it looks for.
 REGISTRIES = [

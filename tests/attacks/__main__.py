@@ -13,6 +13,7 @@ from pathlib import Path
 from .corpus import Corpus, NotACorpus, corpora
 from .dialogue import Run
 from .differences import differences
+from .plugins import variants
 from .sets import play_of
 from .standing import real
 from .tally import Tally, table
@@ -31,15 +32,16 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--server", choices=("hypercorn", "uvicorn"), default="hypercorn")
     parser.add_argument("--rounds", type=int, default=20, help="how often each race is run")
     parser.add_argument("--sample", type=int, default=1, help="one of so many strings, where only cleanliness is asked")
-    parser.add_argument("--only", action="append", default=[], help="only the set of this name")
+    parser.add_argument("--only", action="append", default=[], help="only the set of this name, and its variants")
     given = parser.parse_args(arguments)
     try:
-        sets = [corpus for folder in (given.corpora, OWN) for corpus in corpora(folder)]
+        sets = [variant for folder in (given.corpora, OWN) for corpus in corpora(folder) for variant in variants(corpus)]
     except NotACorpus as error:
         print(f"make attacks: {error}", file=sys.stderr)
         return 2
     run = Run(real(given.server), rounds=given.rounds, sample=given.sample, differences=differences())
-    tallies = asyncio.run(played([corpus for corpus in sets if not given.only or corpus.name in given.only], run))
+    wanted = [corpus for corpus in sets if not given.only or {corpus.name, corpus.folder.name} & set(given.only)]
+    tallies = asyncio.run(played(wanted, run))
     print("\n".join(table(tallies)))
     print(json.dumps({tally.name: tally.document() for tally in tallies}))
     return 0 if tallies and all(tally.good for tally in tallies) else 1

@@ -10,6 +10,7 @@ from . import dialogue, functions, jose, policies, strings
 from .assertions import Assertions
 from .corpus import Corpus
 from .dialogue import Dialogue, Run
+from .plugins import GROUNDS, Forged, Ground, PluginTokens
 from .requests import Requests
 from .skips import Skipped, Why
 from .stage import Stage
@@ -37,6 +38,10 @@ async def _skipping(why: Why, corpus: Corpus, run: Run) -> Tally:
     return tally
 
 
+def _tokens(ground: Ground, corpus: Corpus, stage: Stage) -> Dialogue:
+    return PluginTokens(corpus, stage, ground=ground)
+
+
 PLAYS: Mapping[str, Play] = {
     "jose-attacks": _over_http(Tokens),
     "client-assertions": _over_http(Assertions),
@@ -48,6 +53,8 @@ PLAYS: Mapping[str, Play] = {
     "wycheproof-primitives": partial(_skipping, Why.LIBRARY),
     "naughty-strings": strings.play,
     "policy-results": policies.play,
+    **{f"tokens {name}": _over_http(partial(_tokens, ground)) for name, ground in GROUNDS.items() if ground.entries},
+    **{f"{kind} {name}": _over_http(partial(Forged, ground)) for name, ground in GROUNDS.items() for kind in ("forged", "subjects")},
     **{
         name: partial(_skipping, Why.PLUGIN)
         for name in ("dpop-proofs", "x509-svid", "x509-limbo", "mtls-header-spoof", "spiffe-testdata", "saml-attacks",

@@ -12,6 +12,7 @@ from attacks.__main__ import COPIES, OWN, SHARED, played
 from attacks.corpus import read
 from attacks.dialogue import Run
 from attacks.differences import differences
+from attacks.plugins import variants
 from attacks.publisher import publishing
 from attacks.stage import LEDGER, Stage, exchange
 from attacks.standing import Server, real
@@ -69,6 +70,22 @@ async def test_what_a_set_demands_is_what_is_decided(name: str) -> None:
     tally = await tally_of(COPIES / name, "hypercorn")
     all_well(tally)
     assert tally.decided >= 20
+
+
+@pytest.mark.parametrize(
+    ("family", "variant", "least"),
+    [
+        *(("jose-attacks", f"jose-attacks {plugin}", 20) for plugin in ("oidc", "access-token")),
+        *(("jose-attacks", f"forged {plugin}", 20) for plugin in ("oidc", "access-token", "kubernetes", "gcp", "azure")),
+        *(("workload-identifiers", f"identifiers {plugin}", 20) for plugin in ("kubernetes", "azure")),
+        ("workload-identifiers", "identifiers oidc", 1),  # its control: an issuer may call its subjects as it likes, within its own names
+    ],
+)
+async def test_a_family_is_decided_alike_by_each_plugin_that_takes_such_tokens(family: str, variant: str, least: int) -> None:
+    [corpus] = [one for one in variants(read(COPIES / family)) if one.name == variant]
+    (tally,) = await played([corpus], Run(real("hypercorn"), rounds=ROUNDS, differences=differences()))
+    all_well(tally)
+    assert tally.decided >= least
 
 
 @pytest.mark.parametrize("server", ["hypercorn", "uvicorn"])

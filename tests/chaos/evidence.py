@@ -1,48 +1,51 @@
-"""What was acknowledged to those who asked, and what must still be true of it afterwards."""
+"""What was acknowledged to those who asked, and what must still be true of it, in this round and in all that follow."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 
+from cambist.compact import base64url
 from cambist.revocation import Kind, Revocation, Revocations
 from cambist.settings import parse
 from cambist.sts import Sts
-from cambist_audit_log.checkpoints import Checkpoints
-from cambist_audit_log.sealing import Keyring
-from cambist_audit_log.settings import AuditLogSettings
-from cambist_audit_log.verifying import Ledger
 
-from .stage import ISSUER, Stage, asking, reason
+from .stage import ISSUER, LIFE, ONCE, Stage, asking, reason
 
 CLIENTS = 4
-SETTLED = 0.7
-"""Seconds after which a revocation must hold everywhere, with some of the second left for the asking."""
+SPARE = 40.0
+"""Seconds before its end from which on a thing proves nothing any more: it may have expired when it is looked at."""
 
-COLUMNS = ("lost revocations", "accepted twice", "broken keys", "tokens without a line", "ledger damage")
+
+@dataclass(frozen=True)
+class Thing:
+    """Something that must stay as it is until an end, by a clock that nobody moves."""
+
+    what: Any
+    until: float
 
 
 @dataclass
 class Evidence:
-    """Written by the clients under load, read when the trouble is over."""
+    """Written by the clients under load, read when the trouble is over. `before` is that of all rounds before; `sample` of it is used."""
 
     tokens: list[tuple[str, str]] = field(default_factory=list)
-    once: list[dict[str, Any]] = field(default_factory=list)
-    revoked: list[str] = field(default_factory=list)
+    once: list[Thing] = field(default_factory=list)
+    revoked: list[Thing] = field(default_factory=list)
+    unanswered: list[dict[str, Any]] = field(default_factory=list)
+    twice: int = 0
     answers: Counter[str] = field(default_factory=Counter)
+    before: Evidence | None = None
+    sample: int = 60
     stop: threading.Event = field(default_factory=threading.Event)
 
     def load(self, stage: Stage) -> list[threading.Thread]:
@@ -53,85 +56,89 @@ class Evidence:
             worker.start()
         return workers
 
+    def spent(self) -> list[dict[str, Any]]:
+        """What was accepted once, in this round and before, and could be accepted still."""
+        return [*self._sampled(self.before.once if self.before else []), *_lasting(self.once)]
+
+    def withdrawn(self) -> list[str]:
+        """Tokens whose revocation was acknowledged, in this round and before."""
+        return [*self._sampled(self.before.revoked if self.before else []), *_lasting(self.revoked)]
+
+    def signed(self) -> list[str]:
+        """Tokens that were issued: those of this round, and one of each key before."""
+        return [token for _, token in (*(self.before.tokens if self.before else ()), *self.tokens)]
+
+    def carried(self) -> Evidence:
+        """What the rounds to come have to look at again."""
+        by_key = {
+            jwt_header(token)["kid"]: (decision, token) for decision, token in [*(self.before.tokens if self.before else ()), *self.tokens]
+        }
+        now = time.monotonic()
+        once = [thing for thing in (*(self.before.once if self.before else ()), *self.once) if thing.until > now]
+        revoked = [*(self.before.revoked if self.before else ()), *self.revoked]
+        return Evidence(tokens=list(by_key.values()), once=once, revoked=revoked)
+
+    def _sampled(self, things: list[Thing]) -> list[Any]:
+        lasting = _lasting(things)
+        return random.sample(lasting, min(len(lasting), self.sample))
+
+    # ── the clients ─────────────────────────────────────────────────────────────────────────────────────
+
     def _ask(self, stage: Stage) -> None:
+        chance = random.Random()
         while not self.stop.is_set():
             with asking() as http, suppress(httpx.HTTPError):
                 while not self.stop.is_set():
-                    self._one(http, stage.exchange(stage.subject()), single=False)
-                    self._one(http, stage.once(), single=True)
+                    self._one(http, stage.exchange(stage.subject()))
+                    self._single(http, chance.choice([stage.once, stage.once, stage.action])())
+                    self._again(http, chance)
             self.stop.wait(0.2)  # nobody is there; a client that asks all the time would only keep the machine from bringing it back
 
-    def _one(self, http: httpx.Client, request: dict[str, Any], *, single: bool) -> None:
+    def _one(self, http: httpx.Client, request: dict[str, Any]) -> bool:
         answer = http.post(**request)
         self.answers[reason(answer)] += 1
-        if answer.status_code == httpx.codes.OK:
+        if granted := answer.status_code == httpx.codes.OK:
             self.tokens.append((answer.headers["cambist-decision-id"], answer.json()["access_token"]))
-            if single:
-                self.once.append(request)
+        return granted
+
+    def _single(self, http: httpx.Client, request: dict[str, Any]) -> None:
+        until = time.monotonic() + ONCE - SPARE
+        try:
+            if self._one(http, request):
+                self.once.append(Thing(request, until))
+        except httpx.HTTPError:
+            self.unanswered.append(request)
+            raise
+
+    def _again(self, http: httpx.Client, chance: random.Random) -> None:
+        """What was accepted is sent again in the midst of the trouble, too."""
+        if spent := self.spent():
+            self.twice += reason(http.post(**chance.choice(spent))) == "permitted"
 
     def _revoke(self, stage: Stage) -> None:
         """Each acknowledged revocation is of a token that was never sent before: only the store can know of it."""
         while not self.stop.is_set():
             token = stage.subject()
-            named = json.loads(jwt_payload(token))["jti"]
             with suppress(Exception):  # a store that is locked acknowledges nothing
-                asyncio.run(_revoked(stage, Revocation(zone="default", kind=Kind.TOKEN, parts=(ISSUER, named), at=time.time())))
-                self.revoked.append(token)
+                asyncio.run(_revoked(stage, token_id(token)))
+                self.revoked.append(Thing(token, time.monotonic() + LIFE - SPARE))
             self.stop.wait(0.2)
 
 
-def jwt_payload(token: str) -> bytes:
-    from cambist.compact import base64url
-
-    return base64url(token.split(".")[1])
+def jwt_header(token: str) -> dict[str, Any]:
+    return dict(json.loads(base64url(token.split(".", maxsplit=1)[0])))
 
 
-async def _revoked(stage: Stage, revocation: Revocation) -> None:
+def token_id(token: str) -> str:
+    return str(json.loads(base64url(token.split(".")[1]))["jti"])
+
+
+def _lasting(things: list[Thing]) -> list[Any]:
+    now = time.monotonic()
+    return [thing.what for thing in things if thing.until > now]
+
+
+async def _revoked(stage: Stage, named: str) -> None:
+    revocation = Revocation(zone="default", kind=Kind.TOKEN, parts=(ISSUER, named), at=time.time())
     async with Sts(parse(stage.settings)).only_store() as store:
         await Revocations(store).revoke(revocation, ttl=86_400 * 30)
-
-
-def judged(stage: Stage, evidence: Evidence) -> dict[str, int]:
-    """What was promised and not kept, by column."""
-    time.sleep(SETTLED)
-    with asking() as http:
-        counts = {
-            "lost revocations": sum(reason(http.post(**stage.exchange(token))) != "revoked" for token in evidence.revoked),
-            "accepted twice": sum(reason(http.post(**request)) != "replayed" for request in evidence.once),
-            "broken keys": _broken(http, stage, evidence),
-        }
-    lines = set(_decisions(stage.folder / "ledger"))
-    return counts | {
-        "tokens without a line": sum(decision not in lines for decision, _ in evidence.tokens),
-        "ledger damage": asyncio.run(_damage(stage)),
-    }
-
-
-def _broken(http: httpx.Client, stage: Stage, evidence: Evidence) -> int:
-    """Tokens that the published keys do not verify."""
-    keys = KeySet.import_key_set(http.get(f"{stage.url}/.well-known/jwks.json").json())
-    broken = 0
-    for _, token in evidence.tokens:
-        try:
-            jwt.decode(token, keys, algorithms=["ES256"])
-        except (JoseError, ValueError):
-            broken += 1
-    return broken
-
-
-def _decisions(ledger: Path) -> Iterator[str]:
-    for segment in ledger.glob("*.jsonl"):
-        for line in segment.read_bytes().splitlines():
-            with suppress(ValueError):  # the last line of a process that was killed may be half
-                if isinstance(found := json.loads(line).get("decision_id"), str):
-                    yield found
-
-
-async def _damage(stage: Stage) -> int:
-    """What the verifier calls damaged; chains of killed processes are unclosed, which is none."""
-    settings = AuditLogSettings.model_validate(stage.settings["plugins"]["audit-log"])
-    from cambist.store import Namespaced
-
-    async with Sts(parse(stage.settings)).only_store() as store:
-        kept = await Checkpoints(Namespaced(store, "plugin/audit-log"), settings.owner).all()
-    return int(Ledger(settings.directory, Keyring(settings.kek, settings.former_keks), settings.owner, kept).verified().damaged)

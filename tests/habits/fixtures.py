@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from . import clouds, oidc
+from . import clouds, kubernetes, oidc
 from . import keycloak as keycloaks
 from .clouds import Workload
 from .keycloak import Keycloak
+from .kubernetes import Cluster
 from .oidc import OidcProvider, OidcProviderMock
 from .parts import program
 
@@ -25,6 +26,18 @@ def opa() -> Path:
 def curl() -> Path:
     """The program `curl`."""
     return program("curl")
+
+
+@pytest.fixture(scope="session")
+def nginx() -> Path:
+    """The program `nginx`."""
+    return program("nginx")
+
+
+@pytest.fixture(scope="session")
+def systemd_analyze() -> Path:
+    """The program `systemd-analyze`."""
+    return program("systemd-analyze")
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +58,13 @@ def oidc_provider_mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oid
 def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
     """Keycloak, running, which takes long: its tests are one xdist_group("keycloak"), so that it is started once."""
     with keycloaks.keycloak(tmp_path_factory.mktemp("keycloak") / "log") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def kube_apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Kubernetes' own API server, running: `url`, which is its issuer, `token(audience)`, pods that come and go."""
+    with kubernetes.cluster(tmp_path_factory.mktemp("kube-apiserver")) as running:
         yield running
 
 

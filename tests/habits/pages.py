@@ -23,6 +23,11 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
+def linked(page: Path) -> list[Path]:
+    """Where the links of a page into the repository lead, in the order of the page."""
+    return [(page.parent / link).resolve() for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text("utf-8"))]
+
+
 @dataclass(frozen=True)
 class Shell:
     """Runs scripts in one folder, with the programs of one environment before all others."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,32 +33,32 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: Iterable[object], url: str, log: Path, env: Mapping[str, str] | None = None, *, patience: float = START
+    command: Iterable[object], url: str, log: Path, env: Mapping[str, str] | None = None, *, patience: float = START, ca: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The program, from when `url` answers 200 until the block ends. Raises DidNotAnswer after `patience` seconds."""
+    """The program, from when `url` answers 200 until the block ends; `ca` vouches for it. Raises DidNotAnswer after `patience` seconds."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, **(env or {})}
         )
     try:
-        _wait(process, url, log, patience)
+        _wait(process, url, log, patience, ssl.create_default_context(cafile=ca))
         yield process
     finally:
         _end(process)
 
 
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path, patience: float) -> None:
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path, patience: float, trust: ssl.SSLContext) -> None:
     deadline = time.monotonic() + patience
-    while not _answers(url):
+    while not _answers(url, trust):
         if process.poll() is not None or time.monotonic() > deadline:
             end = log.read_text("utf-8", "replace")[-2000:]
             raise DidNotAnswer(f"{process.args!r} does not answer at {url} (exit code {process.poll()}); it wrote:\n{end}")
         time.sleep(0.05)
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, trust: ssl.SSLContext) -> bool:
     try:
-        return httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK
+        return httpx.get(url, timeout=2, trust_env=False, verify=trust).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 

@@ -33,8 +33,8 @@ REACHES: Mapping[str, tuple[str, str]] = {
         "cambist.entitlement.Entitlement.narrowest",
     ),
     "it_replaces_a_property": (
-        "from cambist.settings import Service\nService.url = property(lambda self: '')",
-        "cambist.settings.Service.url",
+        "from cambist.settings import Installation\nInstallation.url = property(lambda self: '')",
+        "cambist.installation.Installation.url",
     ),
     "it_removes_a_check": ("import cambist.guard as g\ndel g._sound", "cambist.guard._sound"),
     "it_does_nothing": ("import cambist", ""),

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import datetime
 import json
-import ssl
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from habits.https import Reply, answering, authority
 from habits.pages import Shell, blocks
 from habits.served import Served, address, served
 from habits.workspace import ROOT
@@ -35,50 +28,24 @@ GRANT = {SUBJECT: {TARGET: {"scopes": ["read"], "ttl": 300}}}
 both = pytest.mark.parametrize("dialect", ["form", "json"])
 
 
-def authority(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """Certificates to trust, and a server's context with one of theirs for `localhost`."""
-    now, keys = datetime.datetime.now(datetime.UTC), [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
-    root = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")])
-
-    def built(name: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        builder = x509.CertificateBuilder().subject_name(name).issuer_name(root).public_key(key.public_key())
-        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(hours=1))
-        own = x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key())
-        return builder.not_valid_after(now + datetime.timedelta(hours=1)).add_extension(own, critical=False)
-
-    usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-    ca = built(root, keys[0]).add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    ca = ca.add_extension(usage, critical=True).add_extension(
-        x509.SubjectKeyIdentifier.from_public_key(keys[0].public_key()), critical=False
-    )
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])
-    leaf = built(name, keys[1]).add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-    pem, private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    (folder / "ca.crt").write_bytes(ca.sign(keys[0], hashes.SHA256()).public_bytes(pem))
-    key = keys[1].private_bytes(pem, private, serialization.NoEncryption())
-    (folder / "server.pem").write_bytes(key + leaf.sign(keys[0], hashes.SHA256()).public_bytes(pem))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
-    return folder / "ca.crt", context
-
-
 @dataclass
 class Cluster:
     """An API server that serves HTTPS at `url`: discovery, keys and TokenReviews."""
 
-    url: str
-    port: int
     ca: Path
     forge: KubernetesForge
     api: ApiServer
+    url: str = ""
 
-    def answer(self, method: str, path: str, authorization: str | None, body: bytes) -> tuple[int, dict[str, Any]]:
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         if (method, path) == ("POST", PATH):
-            return self.api.answer(authorization, body)
+            return Reply(*self.api.answer(headers.get("authorization"), body))
         discovery = {"issuer": self.url, "jwks_uri": f"{self.url}/openid/v1/jwks", "id_token_signing_alg_values_supported": ["RS256"]}
         discovery |= {"response_types_supported": ["id_token"], "subject_types_supported": ["public"]}
         pages = {"/.well-known/openid-configuration": discovery, "/openid/v1/jwks": self.forge.jwks}
-        return (200, pages[path]) if method == "GET" and path in pages else (404, {"kind": "Status", "code": 404})
+        if path == "/openid/v1/jwks" and "application/jwk-set+json" not in headers["accept"]:
+            return Reply(406, {})  # as the real one does
+        return Reply(200, pages[path]) if method == "GET" and path in pages else Reply(404, {"kind": "Status", "code": 404})
 
     @property
     def egress(self) -> str:
@@ -88,36 +55,12 @@ class Cluster:
 @contextmanager
 def cluster(folder: Path, audience: str, issuer: str | None = None) -> Iterator[Cluster]:
     """A cluster until the block ends; without an issuer, its own URL is it."""
-
-    class Answering(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            status, document = found.answer(self.command, self.path, self.headers.get("authorization"), body)
-            content = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_POST = _answer  # noqa: N815 - the names that http.server calls
-
-        def log_message(self, *said: object) -> None:
-            """Nothing, for tests are quiet."""
-
     ca, context = authority(folder)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        url = f"https://localhost:{server.server_port}"
-        forge = KubernetesForge(audience, time.time, issuer=issuer or url)
-        found = Cluster(url, server.server_port, ca, forge, ApiServer(forge, CALLER))
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield found
-        finally:
-            server.shutdown()
-            thread.join()
+    forge = KubernetesForge(audience, time.time, issuer=issuer or "")
+    found = Cluster(ca, forge, ApiServer(forge, CALLER))
+    with answering(found.answer, context) as url:
+        found.url, forge.issuer = url, issuer or url
+        yield found
 
 
 def grants(issuer: str) -> dict[str, Any]:

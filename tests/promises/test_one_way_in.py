@@ -22,8 +22,8 @@ from cambist.zone import TOKEN_EXCHANGE
 from .stage import API, FORGE, staged
 
 CORE = ROOT / "core" / "src" / "cambist"
-NOT_SERVED = ("testing",)
-"""The kit has keys of its own, and nobody serves it."""
+NOT_SERVED = ("testing", "verify", "client")
+"""The kit has keys of its own, and what others import for an API or an application holds none: nobody serves them."""
 
 
 def bodies() -> list[tuple[str, dict[str, Any]]]:

@@ -8,32 +8,24 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-import subprocess
-import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
+from fetching import GO, CannotBring, built, dotted, holds, named, program, ran, settled, staged
+
 HERE = Path(__file__).resolve().parent
+CLIENTS = HERE.parent / "clients"
 OPA = "1.22.2"
-GO = (1, 21)
-"""The first Go that fetches by itself the newer one that a module asks for; this OPA asks for 1.26."""
 NODE = (20,)
 KEYCLOAK = "26.7.3"
 JAVA = (17,)
-APT = Lock()
-
-Version = tuple[int, ...]
-
-
-class CannotBring(Exception):
-    """A part that this machine cannot have, and why."""
+MAVEN = Lock()
+"""Its local repository is not made for two that write at once."""
 
 
 def tools() -> Path:
@@ -68,8 +60,7 @@ def npm_packages(folder: Path) -> str:
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(HERE / name, stage)
             ran([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=stage)
-            shutil.rmtree(target, ignore_errors=True)
-            stage.rename(target)
+            settled(stage, target)
     package = target / "node_modules" / "oidc-provider"
     return f"{json.loads((package / 'package.json').read_text('utf-8'))['version']}  {package}"
 
@@ -77,7 +68,19 @@ def npm_packages(folder: Path) -> str:
 def curl(folder: Path) -> str:
     """The client of the published pages, as the machine has it."""
     found, version = program("curl", package="curl")
-    return f"{_dotted(version)}  {found}"
+    return f"{dotted(version)}  {found}"
+
+
+def nginx(folder: Path) -> str:
+    """The proxy of the how-to, as the machine has it. It says its version where nobody reads it."""
+    found, _ = program("nginx", package="nginx", least=(), ask="-v")
+    return str(found)
+
+
+def systemd_analyze(folder: Path) -> str:
+    """What judges the unit of deploy/."""
+    found, version = program("systemd-analyze", package="systemd", least=())
+    return f"{dotted(version)}  {found}"
 
 
 def keycloak(folder: Path) -> str:
@@ -88,7 +91,8 @@ def keycloak(folder: Path) -> str:
         program("java", package="default-jre-headless", least=JAVA)
         with staged(folder) as stage:
             artifact = f"org.keycloak:keycloak-quarkus-dist:{KEYCLOAK}:zip"
-            ran([maven, "-B", "-q", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={stage}"], cwd=stage)
+            with MAVEN:
+                ran([maven, "-B", "-q", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={stage}"], cwd=stage)
             with zipfile.ZipFile(stage / f"keycloak-quarkus-dist-{KEYCLOAK}.zip") as archive:
                 archive.extractall(stage)
             ran(["sh", stage / target.name / "bin" / "kc.sh", "build", "--db=dev-mem"])
@@ -96,66 +100,47 @@ def keycloak(folder: Path) -> str:
     return f"{KEYCLOAK}  {target}"
 
 
-PARTS: Mapping[str, Callable[[Path], str]] = {"opa": opa, "oidc-provider": npm_packages, "curl": curl, "keycloak": keycloak}
+def externalaccount(folder: Path) -> str:
+    """Go's own client for workload identities, in the program of tests/clients/go."""
+    target, sources = folder / "externalaccount", CLIENTS / "go"
+    built(folder, target, sources, {"externalaccount": "."})
+    return f"{named(sources / 'go.mod', 'golang.org/x/oauth2')}  {target}"
 
 
-# ── how they come ───────────────────────────────────────────────────────────────────────────────────────
+def kube_apiserver(folder: Path) -> str:
+    """An API server of Kubernetes and the etcd beneath it are Go modules, and are built: some five minutes on two cores."""
+    target, sources = folder / "kubernetes", HERE / "kubernetes"
+    built(folder, target, sources, {"kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver", "etcd": "go.etcd.io/etcd/server/v3"})
+    return f"{named(sources / 'go.mod', 'k8s.io/kubernetes ')}  {target}"
 
 
-def program(name: str, *, package: str, least: Version = (0,), ask: str = "--version") -> tuple[str, Version]:
-    """The program on PATH, and its version; where it is missing and we may install it, Debian's. Raises CannotBring."""
-    if shutil.which(name) is None:
-        install(package, least)
-    if (found := shutil.which(name)) is None:
-        raise CannotBring(f"needs {name}, which is not on PATH")
-    if (version := numbers(ran([found, ask]))) < least:
-        raise CannotBring(f"needs {name} {_dotted(least)} or newer, {found} is {_dotted(version)}")
-    return found, version
+def spring(folder: Path) -> str:
+    """The archives of Spring Security that tests/clients/spring names; Java runs the program beside them from its source."""
+    target, sources = folder / "spring", CLIENTS / "spring"
+    if not holds(target, sources):
+        maven, _ = program("mvn", package="maven")
+        program("javac", package="default-jdk-headless", least=JAVA)  # which java needs to run what is a source
+        with staged(folder) as stage, MAVEN:
+            shutil.copytree(sources, stage, dirs_exist_ok=True)
+            ran([maven, "-B", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={stage / 'lib'}"], cwd=stage)
+            settled(stage, target)
+    return f"{named(sources / 'pom.xml', 'spring-security-oauth2-client')}  {target}"
 
 
-def install(package: str, least: Version) -> None:
-    """Debian's package, where this is Debian, we are root, and its version helps."""
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        return
-    quietly = {"DEBIAN_FRONTEND": "noninteractive"}
-    with APT:
-        ran(["apt-get", "update", "-q"], env=quietly)
-        offered = re.search(r"Candidate: (?:\d+:)?(\S+)", ran(["apt-cache", "policy", package]))
-        if offered is None or (version := numbers(offered[1])) < least:
-            raise CannotBring(f"needs {package} {_dotted(least)} or newer, Debian has {_dotted(version) if offered else 'none'}")
-        ran(["apt-get", "install", "-q", "-y", "--no-install-recommends", package], env=quietly)
+PARTS: Mapping[str, Callable[[Path], str]] = {
+    "opa": opa,
+    "oidc-provider": npm_packages,
+    "curl": curl,
+    "nginx": nginx,
+    "systemd-analyze": systemd_analyze,
+    "keycloak": keycloak,
+    "externalaccount": externalaccount,
+    "kube-apiserver": kube_apiserver,
+    "spring": spring,
+}
 
 
-def numbers(text: str) -> Version:
-    """The first version in a text."""
-    found = re.search(r"\d+(?:\.\d+)+", text)
-    return tuple(map(int, found[0].split("."))) if found else ()
-
-
-def _dotted(version: Version) -> str:
-    return ".".join(map(str, version)) or "of no version"
-
-
-def ran(command: list[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
-    """What a command wrote. Raises CannotBring with its last words when it fails."""
-    words = [str(word) for word in command]
-    done = subprocess.run(
-        words, cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        last = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
-        raise CannotBring(f"{' '.join(words[:2])} failed with {done.returncode}: {last}")
-    return done.stdout
-
-
-@contextmanager
-def staged(folder: Path) -> Iterator[Path]:
-    """A folder beside the target, so that what is half brought is never found. It goes when the block ends, unless it was moved."""
-    stage = Path(tempfile.mkdtemp(prefix=".bringing-", dir=folder))
-    try:
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+# ── all of them ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def bring(name: str, folder: Path) -> None:

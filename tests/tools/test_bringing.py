@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -22,11 +23,13 @@ GO = """
 case "$1" in
   version) echo go version go1.26.1 linux/amd64 ;;
   install) printf '#!/bin/sh\\necho "Version: 1.22.2"\\n' > "$GOBIN/opa"; chmod +x "$GOBIN/opa" ;;
+  build) test -f go.sum && echo "built of $4" > "$3" ;;
 esac"""
 BROKEN_GO = """
 case "$1" in
   version) echo go version go1.26.1 linux/amd64 ;;
   install) echo half > "$GOBIN/opa"; echo something; echo no such module >&2; exit 1 ;;
+  build) echo half > "$3"; exit 1 ;;
 esac"""
 NODE = "echo v20.20.2"
 NPM = """
@@ -36,6 +39,11 @@ case "$1" in
     echo '{"version": "9.13.3"}' > node_modules/oidc-provider/package.json ;;
 esac"""
 BROKEN_NPM = 'test "$1" = --version && echo 10.8.2 || exit 7'
+JAVAC = "echo javac 17.0.15"
+COPYING_MVN = """
+test "$1" = --version && { echo Apache Maven 3.8.7; exit; }
+for word in "$@"; do case "$word" in -DoutputDirectory=*) to="${word#*=}";; esac; done
+test "$3" = dependency:copy-dependencies && test -f pom.xml && mkdir "$to" && touch "$to/spring.jar" """
 JAVA = "echo openjdk 17.0.15 2025-04-15"
 MVN = r"""
 test "$1" = --version && { echo Apache Maven 3.8.7; exit; }
@@ -113,6 +121,38 @@ def test_keycloak_is_unpacked_and_built_once(bring: Bring, folder: Path) -> None
     assert bring()["keycloak"].startswith("26.7.3"), "without Maven and Java, what is there already is enough"
 
 
+def test_the_go_program_is_built_once_and_again_when_its_source_changes(bring: Bring, folder: Path) -> None:
+    home = folder / "externalaccount"
+    assert re.match(rf"[0-9.]+  {home} ", bring(go=GO)["externalaccount"])
+    assert (home / "externalaccount").read_text() == "built of .\n"
+    assert str(home) in bring()["externalaccount"], "without go, what is there already is enough"
+    (home / "main.go").write_text("an older one")
+    assert bring()["externalaccount"].startswith("absent: needs go")
+    bring(go=GO)
+    assert (home / "main.go").read_bytes() == (ROOT / "tests" / "clients" / "go" / "main.go").read_bytes()
+
+
+def test_an_api_server_and_its_store_are_built_once_of_the_modules_that_are_pinned(bring: Bring, folder: Path) -> None:
+    home = folder / "kubernetes"
+    assert re.match(rf"1\.[0-9.]+  {home} ", bring(go=GO)["kube-apiserver"])
+    assert (home / "kube-apiserver").read_text() == "built of k8s.io/kubernetes/cmd/kube-apiserver\n"
+    assert (home / "etcd").read_text() == "built of go.etcd.io/etcd/server/v3\n"
+    assert str(home) in bring()["kube-apiserver"], "without go, what is there already is enough"
+    (home / "go.sum").write_text("an older one")
+    assert bring()["kube-apiserver"].startswith("absent: needs go")
+
+
+def test_springs_archives_are_brought_once_and_again_when_the_pom_changes(bring: Bring, folder: Path) -> None:
+    home = folder / "spring"
+    assert re.match(rf"[0-9.]+  {home} ", bring(mvn=COPYING_MVN, javac=JAVAC)["spring"])
+    assert (home / "lib" / "spring.jar").exists()
+    assert str(home) in bring()["spring"], "without Maven, what is there already is enough"
+    (home / "pom.xml").write_text("an older one")
+    assert bring(mvn=COPYING_MVN)["spring"].startswith("absent: needs javac")
+    bring(mvn=COPYING_MVN, javac=JAVAC)
+    assert (home / "pom.xml").read_bytes() == (ROOT / "tests" / "clients" / "spring" / "pom.xml").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("programs", "part", "said"),
     [
@@ -127,6 +167,13 @@ def test_keycloak_is_unpacked_and_built_once(bring: Bring, folder: Path) -> None
         ({}, "keycloak", "absent: needs mvn, which is not on PATH"),
         ({"mvn": MVN}, "keycloak", "absent: needs java, which is not on PATH"),
         ({"mvn": MVN, "java": "echo openjdk 11.0.2"}, "keycloak", "absent: needs java 17 or newer, "),
+        ({}, "externalaccount", "absent: needs go, which is not on PATH"),
+        ({"go": BROKEN_GO}, "externalaccount", "failed with 1: it said nothing"),
+        ({}, "kube-apiserver", "absent: needs go, which is not on PATH"),
+        ({"go": BROKEN_GO}, "kube-apiserver", "failed with 1: it said nothing"),
+        ({}, "spring", "absent: needs mvn, which is not on PATH"),
+        ({"mvn": MVN}, "spring", "absent: needs javac, which is not on PATH"),
+        ({"mvn": "test $1 = --version && echo 3.8.7", "javac": JAVAC}, "spring", "failed with 1: it said nothing"),
         ({"mvn": "test $1 = --version && echo 3.8.7", "java": JAVA}, "keycloak", "failed with 1: it said nothing"),
     ],
 )

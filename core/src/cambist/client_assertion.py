@@ -14,7 +14,6 @@ from .zone import Application, Zone
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TYPES = PLAIN | {"client-authentication+jwt"}
-MAX_LIFETIME = 300.0
 LEEWAY = 10.0
 _NOBODY = InlineKeys(KeySet(()))
 
@@ -37,7 +36,8 @@ class ClientAssertionValidator:
             types=TYPES,
             leeway=LEEWAY,
             grace=LEEWAY,
-            max_lifetime=MAX_LIFETIME,
+            max_lifetime=application.assertion_lifetime,
+            audiences=frozenset({self._audience(application)}),
         )
 
     def recognizes(self, unverified: Unverified) -> bool:
@@ -68,9 +68,11 @@ class ClientAssertionValidator:
             single_use_until=verified.expires_at + LEEWAY,
         )
 
+    def _audience(self, application: Application) -> str:
+        return self._token_endpoint if application.assertion_audience == "token_endpoint" else self._zone.issuer
+
     def _check_audience(self, name: str, audience: object) -> None:
         """RFC 10070: our issuer, as the only value, letter by letter; an assertion for several audiences is good at all of them."""
-        by_endpoint = self._zone.applications[name].assertion_audience == "token_endpoint"
-        wanted = self._token_endpoint if by_endpoint else self._zone.issuer
+        wanted = self._audience(self._zone.applications[name])
         if audience not in (wanted, [wanted]):
             raise AudienceMismatch(expected=wanted, seen=audience)

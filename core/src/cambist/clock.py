@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 
 from .errors import DeadlineExceeded
@@ -13,20 +14,46 @@ Clock = Callable[[], float]
 """Seconds since 1970, as `time.time`."""
 
 
-class Steady:
-    """Now, but never more than the time that has passed: what is forgotten by it outlives a clock that leaps ahead and comes back.
+BELIEVED = 2 * 86_400.0
+"""Seconds for which a clock must have been ahead before it is believed: a leap has been noticed by then, or was none."""
 
-    A clock that is set back is followed at once. `passed` is a clock that nobody sets, as `time.monotonic`.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reckoning:
+    """What time it is at least, `now`, when a clock that nobody sets says `at`: what is forgotten by it outlives a leap of the clock.
+
+    The clock has been ahead of it since `since`, by `ahead` or more. Four numbers, so that it can be kept where a new process finds it.
     """
+
+    now: float
+    at: float
+    ahead: float = 0.0
+    since: float = 0.0
+
+    def later(self, clock: float, at: float) -> Reckoning:
+        """The same at another moment: never more than the time that has passed, and a clock that is set back is followed at once."""
+        now = self.now + max(0.0, at - self.at)  # a machine that starts anew counts from 0, and nobody knows how long it was off
+        ahead = clock - now
+        if ahead <= 0:
+            return Reckoning(now=clock, at=at)
+        if not self.ahead or at < self.since:
+            return Reckoning(now=now, at=at, ahead=ahead, since=at)
+        least = min(self.ahead, ahead)
+        if at - self.since < BELIEVED:
+            return Reckoning(now=now, at=at, ahead=least, since=self.since)
+        return Reckoning(now=now + least, at=at, ahead=ahead - least, since=at)
+
+
+class Steady:
+    """A clock that goes by a reckoning. `passed` is a clock that nobody sets, as `time.monotonic`."""
 
     def __init__(self, clock: Clock, passed: Clock = time.monotonic) -> None:
         self._clock, self._passed = clock, passed
-        self._now, self._at = clock(), passed()
+        self._known = Reckoning(now=clock(), at=passed())
 
     def __call__(self) -> float:
-        at = self._passed()
-        self._now, self._at = min(self._clock(), self._now + at - self._at), at
-        return self._now
+        self._known = self._known.later(self._clock(), self._passed())
+        return self._known.now
 
 
 class within:  # noqa: N801 - it reads as the word that it is: `async with within(5, "the decision"):`

@@ -157,3 +157,19 @@ def _surplus(answer: httpcore.Response) -> bool:
         return bool(stream._stream._connection._h11_state.trailing_data[0])
     except AttributeError:
         return True
+
+
+def why(error: BaseException | None) -> str | None:
+    """What kept a connection from coming about, for an operator; None where nothing that is known did."""
+    match error:
+        case None:
+            return None
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted: {error.verify_message}"
+        case ssl.SSLError():
+            return f"it does not speak TLS as it should: {error.reason}"
+        case socket.gaierror():
+            return "its name leads nowhere"
+        case ConnectionRefusedError():
+            return "nobody listens there"
+    return why(error.__cause__ or error.__context__)

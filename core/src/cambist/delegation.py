@@ -36,11 +36,13 @@ def _may_act(zone: Zone, subject: Proven, actor: Proven | None, caller: Caller) 
         # Without an actor the rule would be dropped in silence, so that is refused too (RFC 8693 section 4.4).
         named = identifier(zone, Identity(issuer=rule.issuer, subject=rule.subject))
         if actor is None or identifier(zone, actor.identity) != named:
-            raise ActorDenied("the actor is not the one that the subject token's may_act names", expected=rule.subject)
+            acting = None if actor is None else actor.identity.subject
+            raise ActorDenied("the actor is not the one that the subject token's may_act names", expected=rule.subject, seen=acting)
         return
     # Without a rule of the subject's own, an actor is the caller itself; a borrowed actor token is nobody's consent.
     if actor is not None and not caller.is_also(zone, actor.identity) and actor.confirmation is None:
-        raise ActorDenied("the actor is neither the authenticated application nor proved with possession")
+        said = "the actor is neither the authenticated application nor proved with possession"
+        raise ActorDenied(said, expected=caller.id, seen=identifier(zone, actor.identity))
 
 
 def _loops(zone: Zone, subject: Identity, chain: tuple[Identity, ...]) -> bool:

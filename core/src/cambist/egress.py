@@ -142,7 +142,8 @@ class Egress:
         except Unavailable:
             raise
         except Exception as error:  # httpx, and what it lets pass of names and ports that the socket does not take
-            raise Unavailable(what=_place(target), cause=type(error).__name__, detail=why(error)) from error
+            detail = {"detail": known} if (known := why(error)) else {}
+            raise Unavailable(what=_place(target), cause=type(error).__name__, **detail) from error
 
 
 async def answered(client: httpx.AsyncClient, request: httpx.Request, most: int) -> Answer:

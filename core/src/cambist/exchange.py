@@ -36,9 +36,9 @@ async def consider(zone: OpenZone, request: ExchangeRequest, trace: Trace) -> En
     """Prove, ask, narrow: nothing is spent and nothing is written."""
     held = await trace.step("possession", possessed(request.presented))
     client = await trace.step("client", authenticate(zone.zone, zone.guard, request, held))
-    wanted = trace.saw("targets", targets(zone.zone, request, client))
     owned = zone.zone.owned_by(client.id) if client else frozenset()
     subject = await trace.step("subject", subject_of(zone.guard, request, client, held, owned))
+    wanted = trace.saw("targets", targets(zone.zone, request, client, subject))
     actor = await trace.step("actor", zone.guard.prove(request.actor, held, owned)) if request.actor else None
     caller = calling(client, subject, identifier(zone.zone, subject.identity), request)
     chain = trace.saw("delegation", delegated(zone.zone, subject, actor, caller))

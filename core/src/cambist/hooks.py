@@ -7,13 +7,14 @@ observers) once for the service.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import pluggy
 
 from .audit import Observer
+from .check import Check, Sample, Trust
 from .clock import Clock
 from .egress import Egress
 from .jwts import Jwts
@@ -129,6 +130,16 @@ class HasCommand(Protocol):
     """
 
     def command(self) -> click.Command: ...
+
+
+@runtime_checkable
+class CanDiagnose(Protocol):
+    """Can say whom it trusts, and what of a sample would fail: a validator, for `cambist trust check`."""
+
+    @property
+    def trusts(self) -> Sequence[Trust]: ...
+    async def diagnose(self, sample: Sample) -> Sequence[Check]:
+        """All checks, past the first that fails. Nothing is spent, and nobody is given the sample but who is given every token."""
 
 
 @runtime_checkable

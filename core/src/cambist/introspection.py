@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Self
 from urllib.parse import urlencode
@@ -12,10 +12,11 @@ from urllib.parse import urlencode
 from pydantic import Field, model_validator
 
 from . import client_proof, strictjson
+from .check import Check
 from .client_proof import Proof
 from .clock import Clock
 from .egress import Answer, Egress
-from .errors import CredentialMalformed, Inactive, IssuerNotTrusted, KindMismatch, Rejected, Unavailable
+from .errors import CredentialMalformed, Inactive, IssuerNotTrusted, KindMismatch, Refusal, Rejected, Unavailable
 from .jwts import Expected, Jwts, Verified
 from .secret import Secret
 from .shape import Shape
@@ -27,6 +28,8 @@ FRESH = 300.0
 """How old a signed answer may be, in seconds."""
 JSON, SIGNED = "application/json", "application/token-introspection+jwt"
 _SIGNED = frozenset({SIGNED.removeprefix("application/")})
+NOBODYS = "cambist-trust-check"
+"""A token that nobody issued: to ask about it tells whether one may ask."""
 _TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")
 
 
@@ -78,6 +81,22 @@ class Introspected:
         self._keep(digest, verified)
         return verified
 
+    async def told(self, token: str) -> Verified:
+        """What the issuer says of a token at this moment, before it is judged. Raises as `verified`."""
+        return Verified(await self._asked(token), self._expected)
+
+    async def look(self) -> Sequence[Check]:
+        """Whether the issuer answers, and answers us: asked about a token that is nobody's."""
+        try:
+            await self._asked(NOBODYS)
+        except Inactive:
+            return [Check.passed("introspection", f"{self._how.url} answers {self._how.client_id!r}")]
+        except Refusal as refusal:
+            permitted = refusal.facts.get("status") in (400, 401, 403)
+            hint = "It does not accept who asks: compare `client_id`, the secret or key, and `authentication`." if permitted else ""
+            return [Check.refused("introspection", refusal, hint=hint)]
+        return [Check.refused("introspection", self._unsound("it calls a token active that nobody issued"))]
+
     def _keep(self, digest: bytes, verified: Verified) -> None:
         """Never past the end of the token; what the issuer called inactive is asked about anew, for it may have been too early."""
         while len(self._known) >= MAX_KNOWN:
@@ -90,7 +109,7 @@ class Introspected:
         content = urlencode({"token": token, "token_type_hint": "access_token", **form}).encode()
         answer = await self._http.send("POST", self._how.url, headers=headers, content=content)
         if answer.status != 200:
-            raise self._unsound(f"status {answer.status}")
+            raise self._unsound(f"status {answer.status}", status=answer.status)
         claims = await self._signed(answer) if self._how.signed else _object(answer.body)
         if not isinstance(claims, dict) or not isinstance(claims.get("active"), bool):
             raise self._unsound("it is no introspection response")
@@ -118,8 +137,8 @@ class Introspected:
             raise self._unsound("it is not of this moment")
         return claims.get("token_introspection")
 
-    def _unsound(self, cause: str) -> Unavailable:
-        return Unavailable(what=f"the introspection endpoint of {self._issuer}", cause=cause)
+    def _unsound(self, cause: str, **facts: Any) -> Unavailable:
+        return Unavailable(what=f"the introspection endpoint of {self._issuer}", cause=cause, **facts)
 
 
 def _object(body: bytes) -> Any:

@@ -165,15 +165,14 @@ def _declared(algorithm: object, key: Key, rsa: str) -> frozenset[str]:
 def _algorithms(key: Key) -> frozenset[str]:
     if isinstance(key, RSAKey):
         numbers = key.public_key.public_numbers()
-        # RFC 7518 section 3.3; the upper bounds keep one verification short. Of even exponents and moduli none can be a key;
+        # RFC 7518 section 3.3; the upper bounds keep one verification short. cryptography takes no exponent that is even, or 1;
         # 3 is allowed: what makes it weak is lax checking of the padding, and ours compares all of it.
-        if not 2048 <= numbers.n.bit_length() <= 8192 or not 3 <= numbers.e < 1 << 32 or not numbers.e % 2:
+        if not 2048 <= numbers.n.bit_length() <= 8192 or numbers.e.bit_length() > 32:
             raise ValueError("RSA size")
         if math.gcd(numbers.n, _SMALL_FACTORS) != 1 or all(numbers.n % prime in left for prime, left in _ROCA):
             raise ValueError("RSA modulus")
         return frozenset(_RSA)
     if isinstance(key, ECKey) and key.curve_name in _EC:
-        _ = key.public_key  # raises for a point that is not on the curve
         return frozenset({_EC[key.curve_name]})
     if isinstance(key, OKPKey) and key.curve_name == "Ed25519":
         ordinate = int.from_bytes(key.public_key.public_bytes_raw(), "little") & ((1 << 255) - 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from pydantic import IPvAnyNetwork, field_validator
+
 from .limits import Limits
 from .shape import Field, Shape
 
@@ -26,4 +28,17 @@ class Listen(Shape):
     graceful: float = Field(10.0, ge=0, description="How long open requests may take when the service stops, in seconds.")
     workers: int = Field(1, ge=1, le=64, description="How many processes serve; more than one need a store and keys that processes share.")
     server: Literal["hypercorn", "uvicorn"] = Field("hypercorn", description="What serves plain HTTP; TLS is always hypercorn's.")
+    proxies: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="Networks of the proxies in front, as addresses or as CIDR; they say whose request it is, and nobody else does."
+    )
+    forwarded_for: Literal["x-forwarded-for", "forwarded"] = Field(
+        "x-forwarded-for", description="The header in which they say it; the other one is not read."
+    )
     limits: Limits = Field(Limits(), description="How much is taken from strangers, and how long is waited for them.")
+
+    @field_validator("proxies")
+    @classmethod
+    def _are_some(cls, proxies: tuple[IPvAnyNetwork, ...]) -> tuple[IPvAnyNetwork, ...]:
+        if any(network.prefixlen == 0 for network in proxies):
+            raise ValueError("a network of all addresses would let everybody say who they are")
+        return proxies

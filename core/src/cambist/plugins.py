@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import pluggy
@@ -89,17 +90,21 @@ class Finder(Protocol):
 
 
 class Installed:
-    """Plugins of installed distributions, by entry point. What is not enabled is not even imported."""
+    """Plugins of installed distributions, by entry point, looked for once. What is not enabled is not even imported."""
 
     def find(self, name: str) -> Plugin:
-        found = tuple(entry_points(group=GROUP, name=name))
+        found = tuple(entry for entry in self._seen if entry.name == name)
         if not found:
-            known = sorted(entry.name for entry in self.entries())
+            known = sorted(entry.name for entry in self._seen)
             raise LookupError(f"no installed plugin of this name{suggestion(name, known)}; try: pip install cambist-{name}")
         if len(found) > 1:
             raise LookupError(f"offered by more than one distribution: {', '.join(sorted(_distribution(e) for e in found))}")
         _check_made_for_us(found[0])
         return Plugin(name, found[0].load(), _distribution(found[0]), _version(found[0]))
+
+    @cached_property
+    def _seen(self) -> tuple[EntryPoint, ...]:
+        return self.entries()
 
     @staticmethod
     def entries() -> tuple[EntryPoint, ...]:

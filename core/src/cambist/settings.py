@@ -18,11 +18,11 @@ from pydantic_core import ErrorDetails
 
 from .egress import LOOPBACK
 from .errors import DidNotStart
+from .installation import REASONS as REASONS  # noqa: PLC0414 - where others find it
+from .installation import Installation as Installation  # noqa: PLC0414 - here too
 from .listen import Listen as Listen  # noqa: PLC0414 - where others find it
 from .location import Location, location
 from .location import problems as misplaced
-from .service import REASONS as REASONS  # noqa: PLC0414 - where others find it
-from .service import Service as Service  # noqa: PLC0414 - here too
 from .shape import Shape
 from .zone import Zone
 
@@ -37,7 +37,7 @@ APPLICATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 class Settings:
     """The settings as they are at work; `origins` tells for each path in the TOML where its value came from."""
 
-    service: Service
+    service: Installation
     zones: Mapping[str, Zone]
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -62,9 +62,10 @@ def parse(document: Mapping[str, Any], *, source: str = "settings") -> Settings:
     """Settings from a TOML document that was read already. Raises DidNotStart."""
     problems: list[str] = []
     origins: dict[str, str] = {}
-    resolved = _resolve(document, "", source, origins, problems)
+    # Member by member: a document that is nothing but `{env = …}` is one with an unknown member.
+    resolved = {name: _resolve(value, name, source, origins, problems) for name, value in document.items()}
     ours, default = _split(resolved, problems)
-    service = validated(Service, ours, "", problems)
+    service = validated(Installation, ours, "", problems)
     issuer, further = ours.get("issuer"), ours.get("zones")
     wrong = _url_problems("issuer", issuer) if isinstance(issuer, str) else []
     for name in ("public_url", "reasons_url"):
@@ -141,7 +142,7 @@ def _resolve(value: Any, path: str, source: str, origins: dict[str, str], proble
         if len(value) == 1 and (kind := next(iter(value))) in ("env", "file") and isinstance(value[kind], str):
             origins[path] = f"{kind} {value[kind]}"
             return _referred(kind, value[kind], path, problems)
-        return {k: _resolve(v, f"{path}.{k}" if path else k, source, origins, problems) for k, v in value.items()}
+        return {k: _resolve(v, f"{path}.{k}", source, origins, problems) for k, v in value.items()}
     origins[path] = source
     return [_resolve(v, f"{path}.{i}", source, origins, problems) for i, v in enumerate(value)] if isinstance(value, list) else value
 
@@ -161,12 +162,12 @@ def _split(document: Mapping[str, Any], problems: list[str]) -> tuple[dict[str, 
     ours: dict[str, Any] = {}
     default: dict[str, Any] = {}
     for name, value in document.items():
-        if name in Service.model_fields:
+        if name in Installation.model_fields:
             ours[name] = value
         elif name in Zone.model_fields and name != "id":
             default[name] = value
         else:
-            problems.append(f"{name}: unknown{suggestion(name, [n for n in (*Service.model_fields, *Zone.model_fields) if n != 'id'])}")
+            problems.append(f"{name}: unknown{suggestion(name, [n for n in (*Installation.model_fields, *Zone.model_fields) if n != 'id'])}")
     if isinstance(zones := ours.get("zones"), Mapping) and "default" in zones:
         problems.append("zones.default: the keys of the zone `default` stand at the top level")
         ours["zones"] = {name: zone for name, zone in zones.items() if name != "default"}

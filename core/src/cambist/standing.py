@@ -24,7 +24,7 @@ async def standing(revocations: Revocations, question: PolicyInput) -> None:
     zone, client = question.zone, question.client
     for role, proven in ((Role.SUBJECT, question.subject), (Role.ACTOR, question.actor), (Role.CLIENT, client.proven)):
         if proven is not None:
-            _accepted(zone, revocations, _of_proof(zone, proven), role)
+            _accepted(zone, revocations, of_proof(zone, proven), role)
     called = (Named(Kind.APPLICATION, (client.id,)),) if client.application else ()
     _accepted(zone, revocations, called, Role.CLIENT)
 
@@ -36,7 +36,8 @@ def _accepted(zone: Zone, revocations: Revocations, names: Iterable[Named], role
         raise refusal
 
 
-def _of_proof(zone: Zone, proven: Proven) -> Iterator[Named]:
+def of_proof(zone: Zone, proven: Proven) -> Iterator[Named]:
+    """Everything by which what was proved could be revoked."""
     issuer = proven.identity.issuer
     yield from _of_party(zone, proven.identity)
     if proven.token_id is not None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
-from .clock import Clock
+from .clock import Clock, Steady
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """Something that may happen once. It is remembered until `expires_at`, in seconds since 1970."""
+    """Something that may happen once. It is remembered until `expires_at` at least, in seconds since 1970.
+
+    Longer does no harm: what it stands for is refused by then. Shorter would, and a clock may leap and come back.
+    """
 
     kind: str
     key: str
@@ -89,20 +93,17 @@ class Namespaced:
 
 
 class MemoryStore:
-    """The default: one process, nothing survives it."""
+    """The default: one process, nothing survives it. What has expired is forgotten by a clock that does not leap."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, passed: Clock = time.monotonic) -> None:
+        self._clock, self._forgetting = clock, Steady(clock, passed)
         self._values: dict[str, tuple[bytes, float | None]] = {}
         self._marks: dict[tuple[str, str], float] = {}
-        self._swept = clock()
+        self._swept = self._forgetting()
 
     def _live(self, key: str) -> bytes | None:
         value, expires = self._values.get(key, (None, None))
-        if value is not None and expires is not None and expires <= self._clock():
-            del self._values[key]
-            return None
-        return value
+        return None if expires is not None and expires <= self._clock() else value
 
     def _set(self, key: str, value: bytes, expires: float | None) -> None:
         self._values[key] = (value, expires)
@@ -110,16 +111,16 @@ class MemoryStore:
 
     def _sweep(self) -> None:
         """Once in a minute, because a stranger must not be able to fill the memory with marks."""
-        now = self._clock()
-        if now - self._swept >= 60:
+        now = self._forgetting()
+        if not 0 <= now - self._swept < 60:
             self._swept = now
             self._values = {key: (value, end) for key, (value, end) in self._values.items() if end is None or end > now}
             self._marks = {name: end for name, end in self._marks.items() if end > now}
 
     async def claim(self, marks: Sequence[Mark]) -> Mark | None:
-        named, now = {(mark.kind, mark.key): mark for mark in marks}, self._clock()
+        named = {(mark.kind, mark.key): mark for mark in marks}
         for name, mark in named.items():
-            if self._marks.get(name, now) > now:
+            if name in self._marks:  # and not: until when. The clock may have leapt since somebody looked at the credential
                 return mark
         self._marks |= {name: mark.expires_at for name, mark in named.items()}
         self._sweep()

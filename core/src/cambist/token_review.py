@@ -1,16 +1,20 @@
-"""Asks a Kubernetes API server about a token (authentication.k8s.io/v1 TokenReview); no answer is believed for a second judgement."""
+"""Asks a Kubernetes API server about a token (authentication.k8s.io/v1 TokenReview); no answer is believed for a second judgement.
+
+The API server itself remembers for ten seconds that a token was good.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from . import strictjson
+from .check import Check
 from .egress import Egress
 from .errors import AudienceMismatch, Inactive, Unavailable
 from .secret import Secret
@@ -19,6 +23,12 @@ from .trusted_issuer import check_url
 
 API = "authentication.k8s.io/v1"
 PATH = f"/apis/{API}/tokenreviews"
+NOBODYS = "cambist-trust-check"
+"""A token that no cluster issued: to ask about it tells whether one may ask."""
+_DENIED: Mapping[object, str] = {
+    401: "It does not know Cambist's own token: `review.token_file` is of another cluster, or has expired.",
+    403: "Bind the ClusterRole system:auth-delegator to Cambist's account: it may not create TokenReviews.",
+}
 _BEARER = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}")
 
 
@@ -56,12 +66,22 @@ class TokenReview:
         if not isinstance(audiences, list) or not any(audience in self._audiences for audience in audiences):
             raise AudienceMismatch(expected=sorted(self._audiences))
 
+    async def look(self) -> Sequence[Check]:
+        """Whether the API server answers, and lets us ask: about a token that is nobody's."""
+        try:
+            status = await self._asked(NOBODYS)
+        except Unavailable as error:
+            return [Check.refused("review", error, hint=_DENIED.get(error.facts.get("status"), ""))]
+        if status.get("authenticated", False) is not False:
+            return [Check.refused("review", self._unsound("it authenticates a token that nobody issued"))]
+        return [Check.passed("review", f"{self._how.url} reviews tokens for Cambist's account")]
+
     async def _asked(self, token: str) -> Mapping[str, Any]:
         document = {"apiVersion": API, "kind": "TokenReview", "spec": {"token": token, "audiences": list(self._audiences)}}
         headers = {"authorization": f"Bearer {self._bearer().reveal()}", "accept": "application/json", "content-type": "application/json"}
         answer = await self._http.send("POST", self._how.url.rstrip("/") + PATH, headers=headers, content=json.dumps(document).encode())
         if answer.status not in (200, 201):
-            raise self._unsound(f"status {answer.status}")
+            raise self._unsound(f"status {answer.status}", status=answer.status)
         try:
             told = strictjson.loads(answer.body)
         except strictjson.NotStrict as error:
@@ -81,5 +101,5 @@ class TokenReview:
             raise self._unsound(f"{self._how.token_file} holds no bearer token")
         return Secret(text)
 
-    def _unsound(self, cause: str) -> Unavailable:
-        return Unavailable(what=f"the TokenReview of {self._cluster}", cause=cause)
+    def _unsound(self, cause: str, **facts: Any) -> Unavailable:
+        return Unavailable(what=f"the TokenReview of {self._cluster}", cause=cause, **facts)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -10,6 +12,7 @@ from pydantic import Field, model_validator
 
 from .egress import allowed
 from .errors import Unavailable
+from .jwks import Keys, inline
 from .jwts import Expected, Jwts, media_type
 from .shape import Shape
 
@@ -29,6 +32,9 @@ class TrustedIssuer(Shape):
     audience: tuple[str, ...] = Field((), description="Audiences its tokens must have one of, in place of the zone's issuer.")
     leeway: float = Field(60, ge=0, le=300, description="How far its clock may be ahead of ours, in seconds.")
     max_lifetime: float = Field(86_400, gt=0, description="The longest lifetime that its tokens may have, in seconds.")
+    default_target: str | None = Field(
+        None, description="The target when a request names none, and its application has none: for clients that cannot name one."
+    )
     delegation: bool = Field(False, description="Believe the chains of actors (`act`) that it asserts.")
 
     @model_validator(mode="after")
@@ -48,11 +54,16 @@ class TrustedIssuer(Shape):
         """Whether its tokens are verified with its keys; a plugin may know issuers that are asked about each token instead."""
         return True
 
+    @cached_property
+    def _stated(self) -> Keys | None:
+        """The keys that stand in the settings, read once for all who ask: a service may trust thousands. Raises Unavailable."""
+        return None if self.jwks is None else inline(self.issuer, self.jwks, self.algorithms)
+
     def expected(self, jwts: Jwts, *types: str, subject: str = "sub") -> Expected:
         """What its tokens must be, of these values of `typ`. Raises Unavailable when its keys cannot be used."""
         return Expected(
             issuer=self.issuer,
-            keys=jwts.keys(self.issuer, jwks=self.jwks, file=self.jwks_file, jwks_url=self.jwks_url, algorithms=self.algorithms),
+            keys=self._stated or jwts.keys(self.issuer, file=self.jwks_file, jwks_url=self.jwks_url, algorithms=self.algorithms),
             algorithms=frozenset(self.algorithms),
             types=frozenset(media_type(name) for name in types),
             audiences=frozenset(self.audience),
@@ -60,6 +71,7 @@ class TrustedIssuer(Shape):
             max_lifetime=self.max_lifetime,
             may_delegate=self.delegation,
             subject=subject,
+            default_target=self.default_target,
         )
 
 
@@ -73,6 +85,6 @@ def check_url(url: str, what: str) -> None:
 
 def check_no_issuer_twice(entries: Iterable[TrustedIssuer]) -> None:
     """Raises ValueError, as validators of settings do."""
-    names = [entry.issuer for entry in entries]
-    if repeated := {name for name in names if names.count(name) > 1}:
+    counted = Counter(entry.issuer for entry in entries)
+    if repeated := [name for name, count in counted.items() if count > 1]:
         raise ValueError(f"an issuer is listed twice: {', '.join(sorted(repeated))}")

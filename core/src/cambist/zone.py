@@ -101,5 +101,14 @@ class Zone(Shape):
         """The application that is known by an issuer and its subject."""
         return {(known.issuer, known.subject): name for name, app in self.applications.items() for known in app.identities}
 
+    @cached_property
+    def _owned(self) -> Mapping[str, frozenset[str]]:
+        """What each owner owns: an exchange must not look through all resources."""
+        owned: dict[str, set[str]] = {}
+        for name, resource in self.resources.items():
+            if resource.owner is not None:
+                owned.setdefault(resource.owner, set()).add(name)
+        return {owner: frozenset(names) for owner, names in owned.items()}
+
     def owned_by(self, application: str) -> frozenset[str]:
-        return frozenset(name for name, resource in self.resources.items() if resource.owner == application)
+        return self._owned.get(application, frozenset())

@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
-from .brought import brought
 from .config import DEFAULT
-from .dev import dev
-from .exchange import exchange, inspect_token
-from .explain import explain
-from .new import plugin
-from .policy import policy
-from .revoke import revoke, trust
-from .secret import hash_client_secret
-from .serve import check, serve
-from .show import plugins, settings
+
+COMMANDS: Mapping[str, str] = {
+    "check": "serve:check",
+    "dev": "dev:dev",
+    "exchange": "exchange:exchange",
+    "explain": "explain:explain",
+    "hash-secret": "secret:hash_client_secret",
+    "inspect": "inspect:inspect_token",
+    "plugin": "new:plugin",
+    "plugins": "show:plugins",
+    "policy": "policy:policy",
+    "revoke": "revoke:revoke",
+    "serve": "serve:serve",
+    "settings": "show:settings",
+    "trust": "trust:trust",
+}
+"""Where each command is; loaded when it is asked for. A service that starts again does not wait for the others."""
 
 
 class Commands(click.Group):
     """Our commands, and those that enabled plugins bring."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return super().get_command(ctx, cmd_name) or brought(cmd_name)
+        if cmd_name not in COMMANDS:
+            command: click.Command = _loaded("brought:brought")(cmd_name)
+            return command
+        ours: click.Command = _loaded(COMMANDS[cmd_name])
+        return ours
+
+
+def _loaded(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(f".{module}", __package__), name)
 
 
 @click.group(
@@ -37,7 +59,3 @@ class Commands(click.Group):
 @click.option("--zone", default="default", show_default=True, help="The zone that a plugin's command works in.")
 def main(config: Path | None, zone: str) -> None:
     """Exchange any workload credential for one short-lived, narrow, attributable token."""
-
-
-for command in (dev, serve, check, exchange, inspect_token, explain, plugin, plugins, settings, policy, revoke, trust, hash_client_secret):
-    main.add_command(command)

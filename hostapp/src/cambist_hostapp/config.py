@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from cambist import Settings
+from cambist import DidNotStart, Settings
 from cambist.settings import load
 
 from .output import starting
@@ -34,4 +34,11 @@ def zone_named(ctx: click.Context) -> str | None:
 def settings_of(ctx: click.Context) -> Settings:
     """The settings; ends the command with everything that is wrong with them."""
     with starting():
-        return load(path_of(ctx))
+        return read(path_of(ctx))
+
+
+def read(path: Path) -> Settings:
+    """The settings of a file. Raises DidNotStart; who named none learns how to."""
+    if not path.exists():
+        raise DidNotStart([f"{path}: there is no such file; name the settings with --config, or in CAMBIST_CONFIG"])
+    return load(path)

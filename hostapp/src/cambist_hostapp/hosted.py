@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from cambist.sts import load_plugin
 
 from . import logs
 from .board import Board
+from .opening import Given
 from .output import starting
 from .supervisor import Supervisor
-from .worker import Given
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,11 @@ class Named:
     """Plugins by reference, else those that are installed."""
 
     modules: Mapping[str, str]
+    installed: Installed = field(default_factory=Installed)
 
     def find(self, name: str) -> Plugin:
         if name not in self.modules:
-            return Installed().find(name)
+            return self.installed.find(name)
         try:
             found = EntryPoint(name, self.modules[name], "cambist").load()
         except (ImportError, AttributeError) as error:

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from cambist import Settings
 from cambist.web.tally import Tallies
 
-from . import worker
 from .board import WORKERS, Board
 from .child import Child, fork
 from .generation import Generation
+from .opening import Given, check, run
 from .sockets import Address, Sockets
 from .tether import Tether
-from .warm import loaded
-from .worker import Given, Post
+from .warm import left, loaded
 
 
 @dataclass(slots=True)
@@ -32,17 +31,19 @@ class Nursery:
     alive: list[Child] = field(default_factory=list)
 
     def check(self, settings: Settings) -> Child:
-        """Opens the service and closes it again, and says which modules that took. Raises DidNotStart."""
+        """Opens the service and closes it again, and says what that took. Raises DidNotStart."""
         known = loaded()
 
         def work(tether: Tether) -> None:
-            worker.run(lambda: worker.check(settings, self.given))
-            tether.say(modules=sorted(loaded() - known))
+            run(lambda: check(settings, self.given))
+            tether.say(**left(known))
 
         return self._fork("the check", work, settings.service.listen.graceful, {})
 
     def worker(self, generation: Generation, number: int) -> Child:
         """Raises DidNotStart."""
+        from .worker import Post, serve  # loaded while the check opens the service
+
         post = Post(
             settings=generation.settings,
             generation=generation.number,
@@ -54,7 +55,7 @@ class Nursery:
         )
 
         def work(tether: Tether) -> None:
-            worker.run(lambda: worker.serve(post, tether))
+            run(lambda: serve(post, tether))
 
         child = self._fork(f"worker {number + 1}", work, post.listen.graceful, post.sockets)
         child.worker = number

@@ -8,11 +8,10 @@ import sys
 import click
 
 from cambist import DidNotStart, Refusal, Settings, Sts
-from cambist.settings import load
 
 from . import logs
 from .board import WORKERS
-from .config import path_of, settings_of
+from .config import path_of, read, settings_of
 from .output import Exit, as_json, starting
 from .supervisor import Supervisor
 
@@ -26,7 +25,7 @@ def serve(ctx: click.Context, workers: int | None, server: str | None) -> None:
     logs.configure()
     path = path_of(ctx)
     with starting():
-        Supervisor(lambda: _over(load(path), workers, server)).run()
+        Supervisor(lambda: _over(read(path), workers, server)).run()
 
 
 def _over(settings: Settings, workers: int | None, server: str | None) -> Settings:

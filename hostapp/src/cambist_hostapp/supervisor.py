@@ -15,15 +15,16 @@ from collections.abc import Callable
 
 from cambist import DidNotStart, Settings
 
+from . import notify
 from .board import Board
 from .child import OURS, Child, how
 from .generation import Generation
 from .listeners import addresses, listeners
 from .nursery import Nursery
+from .opening import Given
 from .tether import LONGER
-from .warm import warm
+from .warm import serving, taken
 from .woken import drained, woken
-from .worker import Given
 
 log = logging.getLogger(__name__)
 
@@ -118,12 +119,14 @@ class Supervisor:
 
     def _stop(self) -> None:
         log.info("stopping: what was accepted is finished")
+        notify.stopping()
         self._stopping = True
         self._dismiss(*(child for child in self._nursery.alive if child not in self._leaving))
         self._checking = self._coming = self._serving = None
 
     def _reload(self) -> None:
         log.info("reading the settings anew")
+        notify.reloading()
         try:
             self._prepare(self._read())
         except DidNotStart as error:
@@ -136,6 +139,7 @@ class Supervisor:
         listen = settings.service.listen
         self._nursery.sockets.hold(addresses(listen), listen.workers)
         self._checking = (self._nursery.check(settings), settings)
+        serving(listen.server)
 
     def _begin(self, settings: Settings) -> None:
         """New workers for settings that were found to be good; they are started in this turn."""
@@ -153,6 +157,7 @@ class Supervisor:
             self._dismiss(*self._coming.children.values())
         self._checking = self._coming = None
         self._nursery.sockets.drop(addresses(self._serving.settings.service.listen))
+        notify.ready(f"generation {self._serving.number} serves on: the new settings are wrong")
 
     def _swap(self, coming: Generation) -> None:
         """Every new worker is open: they serve, and the old ones finish."""
@@ -165,6 +170,7 @@ class Supervisor:
         if before is not None:
             self._dismiss(*before.children.values())
         self._nursery.sockets.drop(addresses(listen))
+        notify.ready(f"generation {coming.number}, workers: {coming.size}")
         for listener in listeners(listen):
             log.info(
                 "listening on %s, workers: %d", listener.url(listen, self._nursery.sockets.port(listener.address(listen))), coming.size
@@ -184,7 +190,7 @@ class Supervisor:
     def _hear(self, child: Child) -> None:
         for said in child.hear():
             child.problems += said.get("problems", ())
-            warm(said.get("modules", ()))
+            taken(said)
             if said.get("open"):
                 self._opened(child)
         if child.silent:

@@ -1,15 +1,36 @@
-"""Modules that are loaded before a worker is forked: it has them at once, and in memory that all workers share."""
+"""What is done before a worker is forked, so that it has it at once: modules loaded, in memory that all workers share, and heirlooms."""
 
 from __future__ import annotations
 
+import base64
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Any
+
+from cambist.heirloom import heirlooms, inherit
+
+
+def serving(server: str) -> None:
+    """Load what workers serve with, while another process opens the service: it takes as long."""
+    warm((f"{__package__}.worker", "cambist.web.app", f"{__package__}.servers.{server}"))
 
 
 def loaded() -> frozenset[str]:
     return frozenset(sys.modules)
+
+
+def left(before: frozenset[str]) -> Mapping[str, Any]:
+    """What a child that opened the service tells: the modules that it took, and what it made for those who come after it."""
+    made = {name: base64.b64encode(raw).decode() for name, raw in heirlooms().items()}
+    return {"modules": sorted(loaded() - before), "heirlooms": made}
+
+
+def taken(said: Mapping[str, Any]) -> None:
+    """The same in the supervisor, for those who are forked from now on."""
+    warm(said.get("modules", ()))
+    inherit({name: base64.b64decode(raw) for name, raw in said.get("heirlooms", {}).items()})
 
 
 def warm(modules: Iterable[str]) -> None:

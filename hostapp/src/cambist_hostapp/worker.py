@@ -14,7 +14,7 @@ from cambist.web.tally import Tallies
 from .board import Board, State
 from .decisions import deciding
 from .listeners import mounted, opened, serve_on, server
-from .opening import Given
+from .opening import Given, settled
 from .sockets import Address
 from .tether import Tether
 
@@ -69,6 +69,7 @@ async def serve(post: Post, tether: Tether) -> None:
         apps = mounted(sts, metrics)
         for listener in apps:
             server(post.listen, listener.tls)
+        settled()
         tether.say(open=True)
         if await tether.may_serve():
             await serve_on(apps, post.sockets, post.listen, tether.stopped, metrics.turned_away)

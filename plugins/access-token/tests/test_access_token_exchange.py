@@ -185,7 +185,7 @@ async def test_an_issuer_that_knows_only_its_own_jwts_is_not_asked_about_others(
         ({**ACTIVE, "cnf": {"jkt": "x"}}, 400, "possession_missing"),
         ({**ACTIVE, "cnf": {"x5t#S256": "x"}}, 400, "possession_missing"),
         ({name: value for name, value in ACTIVE.items() if name != "exp"}, 400, "credential_malformed"),
-        ({name: value for name, value in ACTIVE.items() if name != "aud"}, 400, "credential_malformed"),
+        ({name: value for name, value in ACTIVE.items() if name != "aud"}, 400, "audience_missing"),
         ({name: value for name, value in ACTIVE.items() if name != "sub"}, 400, "credential_malformed"),
         ({**ACTIVE, "active": "true"}, 503, "temporarily_unavailable"),
         ({**ACTIVE, "active": 1}, 503, "temporarily_unavailable"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
 
-from cambist import Credential, Role, Secret, Store, Unavailable, Validator
+from cambist import Credential, Proven, Rejected, Role, Secret, Store, Unavailable, Validator
 from cambist.store import MemoryStore
 from cambist.testing import MovableClock, ValidatorContract
 from cambist.token_type import API_KEY
@@ -67,3 +67,22 @@ class TestApiKeys(ValidatorContract):
     @pytest.fixture
     def secrets(self) -> Iterable[str]:
         return (PEPPER,)
+
+
+def proved(role: Role, clock: MovableClock, **how: bool) -> tuple[Proven, str]:
+    ring = keyring(MemoryStore(clock), clock)
+    token = made(ring)
+    proven = asyncio.run(ApiKeyValidator(ISSUER, ring, **how).validate(Credential(token=token, token_type=API_KEY, role=role)))
+    return proven, ApiKey.parse(token).id
+
+
+def test_a_proof_names_its_key_so_that_it_can_be_told_apart_and_revoked() -> None:
+    proven, key_id = proved(Role.SUBJECT, MovableClock())
+    assert (proven.token_id, proven.identity.attributes["key_id"]) == (key_id, key_id)
+    assert proven.scope == frozenset({"read"})
+
+
+def test_a_key_acts_for_nobody_unless_that_is_said() -> None:
+    with pytest.raises(Rejected, match="not taken as an actor"):
+        proved(Role.ACTOR, MovableClock())
+    assert proved(Role.ACTOR, MovableClock(), actors=True)[0].identity.subject == "bot"

@@ -152,7 +152,8 @@ async def test_an_unknown_id_and_a_wrong_secret_get_the_same_answer(capsys: pyte
         wrong = ApiKey(id=key_id, secret=ApiKey.fresh().secret).text().reveal()
         answers = [await ask(sts, text, dialect) for text in (ApiKey.fresh().text().reveal(), wrong, gone[0])]
         claims(await ask(sts, key, dialect))
-    bodies = [{k: v for k, v in answer.json().items() if k not in ("decision_id", "request_id")} for answer in answers]
+    ids = [(answer.json()["decision_id"], answer.json()["request_id"]) for answer in answers]
+    bodies = [answer.text.replace(decision, "-").replace(request, "-") for answer, (decision, request) in zip(answers, ids, strict=True)]
     assert [answer.status_code for answer in answers] == [400, 400, 400]
     assert bodies[0] == bodies[1] == bodies[2]
 

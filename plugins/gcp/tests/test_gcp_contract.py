@@ -8,11 +8,14 @@ from typing import Any
 
 import httpx
 import pytest
+from habits.looking import LooksAtWhomItTrusts
 
 from cambist import Credential, Role, Validator
+from cambist.check import Sample, State
+from cambist.credential import Unverified
 from cambist.egress import Egress, EgressSettings
 from cambist.jwts import Jwts
-from cambist.testing import DeafHttp, GoogleForge, MovableClock, ScriptedHttp, ValidatorContract
+from cambist.testing import ABSENT, DeafHttp, GoogleForge, MovableClock, ScriptedHttp, ValidatorContract
 from cambist_gcp.settings import GcpSettings
 from cambist_gcp.validator import GCP_IDENTITY, ServiceAccounts
 
@@ -29,7 +32,7 @@ def credential(token: str) -> Credential:
     return Credential(token=token, token_type=GCP_IDENTITY, role=Role.SUBJECT)
 
 
-class GcpContract(ValidatorContract):
+class GcpContract(LooksAtWhomItTrusts, ValidatorContract):
     """What all of them have in common."""
 
     settings: Mapping[str, Any] = {"projects": ["acme-prod"]}
@@ -90,3 +93,24 @@ class TestSelfSigned(GcpContract):
             "living longer than Google lets it": forge.self_signed(exp=now + 3601, iat=now),
             "signed by the account in Google's name, of an account that is not listed": forge.jwt(),
         }
+
+
+async def test_a_diagnosis_asks_what_the_plugin_asks_of_a_token() -> None:
+    clock = MovableClock()
+    forge = GoogleForge(OURS, clock)
+    validator = plugin(clock, ScriptedHttp({CERTS: forge.jwks}), projects=["acme-prod"])
+    for changes, failed in (
+        ({}, []),
+        ({"iat": ABSENT}, ["issued"]),
+        ({"aud": [OURS, "x"]}, ["sole audience"]),
+        ({"email_verified": False}, ["account"]),
+    ):
+        checks = await validator.diagnose(Sample(credential=credential(forge.jwt(**changes))))
+        assert [check.name for check in checks][-3:] == ["issued", "sole audience", "account"]
+        assert [check.name for check in checks if check.state is State.FAILED] == failed
+
+
+def test_a_credential_is_its_business_when_its_issuer_is_trusted() -> None:
+    validator = plugin(MovableClock(), DeafHttp(), projects=["acme-prod"])
+    assert validator.recognizes(Unverified(token_type=GCP_IDENTITY, issuer="https://accounts.google.com"))
+    assert not validator.recognizes(Unverified(token_type=GCP_IDENTITY, issuer="https://another.example"))

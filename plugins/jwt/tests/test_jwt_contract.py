@@ -9,8 +9,10 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from habits.looking import LooksAtWhomItTrusts
 
 from cambist import Credential, Role, Validator
+from cambist.check import Sample, State
 from cambist.egress import Egress, EgressSettings
 from cambist.jwts import Jwts
 from cambist.testing import ISSUER as STS
@@ -27,7 +29,7 @@ def plugin(clock: MovableClock, http: httpx.AsyncBaseTransport, **entry: Any) ->
     return JwtValidator(settings, Jwts(Egress(EgressSettings(), http), clock))
 
 
-class JwtContract(ValidatorContract):
+class JwtContract(LooksAtWhomItTrusts, ValidatorContract):
     """What all of them have in common."""
 
     algorithm = "ES256"
@@ -82,3 +84,14 @@ class TestKeysByDiscovery(JwtContract):
     @pytest.fixture
     def cut_off(self, clock: MovableClock) -> Iterable[Validator]:
         return (plugin(clock, DeafHttp()), plugin(clock, DeafHttp(), jwks_url=KEYS))
+
+
+@pytest.mark.parametrize(("preset", "rules"), [({}, []), ({"preset": "kubernetes"}, ["kubernetes"])])
+async def test_a_diagnosis_asks_what_the_entry_asks_of_its_tokens(preset: dict[str, str], rules: list[str]) -> None:
+    clock = MovableClock()
+    forge = Forge(ISSUER, STS, clock)
+    sample = Sample(credential=Credential(token=forge.jwt(), token_type=JWT, role=Role.SUBJECT), audiences=frozenset({STS}))
+    checks = await plugin(clock, DeafHttp(), jwks=forge.jwks, **preset).diagnose(sample)
+    told = ["form", "issuer", "type", "algorithm", "signature", "claims", "times", "audience"]
+    assert [check.name for check in checks] == [*told, *rules]
+    assert [check.name for check in checks if check.state is State.FAILED] == rules  # it is no token of a service account

@@ -212,7 +212,7 @@ FAULTS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("issuer_not_trusted", {}, {"iss": f"{A}/"}),
     ("credential_unclaimed", {}, {"iss": ABSENT}),
     ("audience_mismatch", {}, {"aud": "https://other.example"}),
-    ("credential_malformed", {}, {"aud": ABSENT}),
+    ("audience_missing", {}, {"aud": ABSENT}),
     ("credential_malformed", {}, {"sub": ABSENT}),
     ("credential_malformed", {}, {"sub": "a\x00b"}),
     ("credential_expired", {}, {"exp": NOON}),
@@ -255,7 +255,7 @@ async def test_a_mismatched_audience_and_an_expiry_explain_themselves(clock: Mov
         elsewhere = (await ask(sts, forge.jwt(aud=["https://other.example"]), dialect)).json()
         late = (await ask(sts, forge.jwt(exp=NOON - 90), dialect)).json()
     assert (elsewhere["details"]["expected"], elsewhere["details"]["seen"]) == ([STS], ["https://other.example"])
-    assert late["error_description"] == "it expired 90 seconds ago"
+    assert late["error_description"].startswith("it expired 90 seconds ago")
 
 
 @both

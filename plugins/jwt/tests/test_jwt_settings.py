@@ -134,6 +134,7 @@ def test_what_is_not_said_is_what_the_readme_says() -> None:
     assert entry.algorithms == ("ES256", "RS256", "PS256", "EdDSA", "Ed25519")
     assert (entry.audience, entry.types) == ((), ("JWT", "at+jwt"))
     assert (entry.leeway, entry.max_lifetime, entry.delegation, entry.preset) == (60, 86_400, False, None)
+    assert entry.default_target is None
     readme = (Path(__file__).parent.parent / "README.md").read_text()
     for name in Issuer.model_fields:
         assert f"| `{name}` |" in readme, name

@@ -8,6 +8,7 @@ import pytest
 
 from cambist import Unavailable
 from cambist.testing import MovableClock
+from cambist_keys_file.ring import MAX_REMEMBERED, REMEMBERED
 from cambist_keys_file.testing import kept, kids, signer
 from cambist_keys_file.zone_keys import MAX_PUBLISHED
 
@@ -126,14 +127,31 @@ async def test_the_private_half_of_a_retired_key_is_erased_by_the_next_rotation(
     assert len(await kids(store)) == 3
 
 
-async def test_keys_that_are_published_no_more_leave_the_file(tmp_path: Path) -> None:
+async def test_keys_that_are_published_no_more_leave_the_file_two_days_later(tmp_path: Path) -> None:
     clock = MovableClock()
     store = kept(tmp_path, clock)
     for _ in range(5):
         await store.rotate("default")
         clock.move(LEAD + RETAIN)
-    assert len((await store.ring("default")).keys) == 2
+    assert len((await store.ring("default")).keys) == 6
     assert len(await kids(store)) == 1
+    clock.move(REMEMBERED)
+    await store.rotate("default")
+    assert len((await store.ring("default")).keys) == 2
+
+
+async def test_the_file_does_not_grow_without_end(tmp_path: Path) -> None:
+    clock = MovableClock()
+    store = kept(tmp_path, clock)
+    signed = await signer(store)
+    for _ in range(MAX_REMEMBERED + 20):
+        signed = await signer(store)
+        await store.rotate("default")
+        clock.move(LEAD)
+    needed = await kids(store)
+    keys = (await store.ring("default")).keys
+    assert len(keys) <= MAX_REMEMBERED + len(needed) + 1
+    assert {*needed, signed} <= {key.kid for key in keys}
 
 
 async def test_the_published_set_does_not_grow_without_end(tmp_path: Path) -> None:
@@ -162,6 +180,23 @@ async def test_a_clock_that_was_far_ahead_does_not_make_a_key_wait_for_years(tmp
     assert healed.signs_from == clock() + LEAD
     clock.move(LEAD)
     assert await signer(store) == ahead.kid
+
+
+@pytest.mark.parametrize("rotations", [1, 5])
+async def test_a_key_that_is_still_needed_outlives_rotations_by_a_clock_that_leapt(tmp_path: Path, rotations: int) -> None:
+    clock = MovableClock()
+    store = kept(tmp_path, clock)
+    retired = await signer(store)
+    await store.rotate("default")
+    clock.move(LEAD)
+    before = await kids(store)
+    assert retired in before
+    clock.move(86_400)
+    for _ in range(rotations):
+        await store.rotate("default")
+        clock.move(LEAD)
+    clock.move(-86_400 - rotations * LEAD)
+    assert set(before) <= set(await kids(store)), "a token that the retired key signed verifies no more"
 
 
 async def test_a_clock_that_steps_back_before_the_first_key_changes_nothing(tmp_path: Path) -> None:

@@ -9,12 +9,15 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from habits.looking import LooksAtWhomItTrusts
 
 from cambist import Credential, Role, Validator
+from cambist.check import Sample, State
+from cambist.credential import Unverified
 from cambist.egress import Egress, EgressSettings
 from cambist.jwts import Jwts
+from cambist.testing import ABSENT, ApiServer, DeafHttp, KubernetesForge, MovableClock, ScriptedHttp, ValidatorContract
 from cambist.testing import ISSUER as STS
-from cambist.testing import ApiServer, DeafHttp, KubernetesForge, MovableClock, ScriptedHttp, ValidatorContract
 from cambist.token_review import PATH
 from cambist.token_type import JWT, KUBERNETES_SA
 from cambist_kubernetes.settings import KubernetesSettings
@@ -37,7 +40,7 @@ def asking(server: ApiServer) -> ScriptedHttp:
     return ScriptedHttp({f"{API}{PATH}": answer})
 
 
-class KubernetesContract(ValidatorContract):
+class KubernetesContract(LooksAtWhomItTrusts, ValidatorContract):
     """What all of them have in common."""
 
     algorithm, token_type, issuer = "ES256", KUBERNETES_SA, "https://cluster.example"
@@ -122,3 +125,27 @@ class TestKeysAndTokenReview(TestTokenReview):
     @pytest.fixture
     def cut_off(self, clock: MovableClock, forge: KubernetesForge, how: Mapping[str, Any]) -> Iterable[Validator]:
         return (plugin(clock, DeafHttp(), {"issuer": self.issuer, "jwks": forge.jwks, "review": how}),)
+
+
+async def test_a_diagnosis_of_clusters_that_share_an_issuer_is_of_the_one_whose_token_it_looks_most_like() -> None:
+    clock, issuer = MovableClock(), "https://shared.example"
+    ours, other = (KubernetesForge(STS, clock, issuer=issuer) for _ in range(2))
+    validator = plugin(
+        clock, DeafHttp(), *({"issuer": issuer, "name": f"c-{n}", "jwks": forge.jwks} for n, forge in enumerate((other, ours)))
+    )
+    assert [(trust.issuer, trust.name) for trust in validator.trusts] == [(issuer, "c-0"), (issuer, "c-1")]
+    for changes, failed in (
+        ({}, []),
+        ({"aud": [STS, "https://api.example"]}, ["sole audience"]),
+        ({"kubernetes.io": ABSENT}, ["kubernetes.io"]),
+    ):
+        credential = Credential(token=ours.jwt(**changes), token_type=KUBERNETES_SA, role=Role.SUBJECT)
+        checks = await validator.diagnose(Sample(credential=credential))
+        assert {"signature", "bound", "kubernetes.io", "sole audience"} <= {check.name for check in checks}
+        assert [check.name for check in checks if check.state is State.FAILED] == failed
+
+
+def test_a_credential_is_its_business_when_its_cluster_is_listed_or_when_no_cluster_should_issue_it() -> None:
+    validator = plugin(MovableClock(), DeafHttp(), {"issuer": "https://cluster.example"})
+    for issuer, its in (("https://cluster.example", True), ("kubernetes/serviceaccount", True), ("https://another.example", False)):
+        assert validator.recognizes(Unverified(token_type=KUBERNETES_SA, issuer=issuer)) is its

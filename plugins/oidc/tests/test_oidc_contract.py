@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from habits.looking import LooksAtWhomItTrusts
 
 from cambist import Credential, Role, Validator
 from cambist.egress import Egress, EgressSettings
@@ -25,7 +26,7 @@ def plugin(clock: MovableClock, http: httpx.AsyncBaseTransport, **entry: Any) ->
     return OidcValidator(settings, Jwts(Egress(EgressSettings(), http), clock))
 
 
-class OidcContract(ValidatorContract):
+class OidcContract(LooksAtWhomItTrusts, ValidatorContract):
     """What all of them have in common."""
 
     algorithm = "RS256"

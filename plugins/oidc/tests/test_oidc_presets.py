@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from cambist import Credential, Proven, Refusal, Role
+from cambist.check import Sample, State
+from cambist.credential import Unverified
 from cambist.egress import Egress, EgressSettings
 from cambist.errors import ClaimMissing, ClaimNotAccepted, ProposedChange
 from cambist.jwts import Jwts
@@ -171,3 +173,60 @@ def test_every_refusal_of_a_preset_has_its_own_reason_and_a_hint() -> None:
     kinds: list[type[Refusal]] = [ClaimMissing, ClaimNotAccepted, ProposedChange]
     assert len({kind.reason for kind in kinds}) == len(kinds)
     assert all(kind.hint for kind in kinds)
+
+
+# ── what an operator is told of a token ─────────────────────────────────────────────────────────────────
+
+GITHUB = next(name for name, vector in VECTORS.items() if vector["preset"] == "github-actions")
+
+
+async def checked(validator: OidcValidator, **changes: Any) -> tuple[list[str], list[str]]:
+    """The checks of a token by name, without those of every JWT; and those of all that failed."""
+    token = FORGES[GITHUB].jwt(**{"azp": ABSENT, **VECTORS[GITHUB]["claims"], **changes})
+    checks = await validator.diagnose(Sample(credential=Credential(token=token, token_type=ID_TOKEN, role=Role.SUBJECT)))
+    names = [check.name for check in checks]
+    return names[names.index("audience") + 1 :], [check.name for check in checks if check.state is State.FAILED]
+
+
+async def test_each_thing_that_an_entry_asks_is_checked_by_its_own_name(caplog: pytest.LogCaptureFixture) -> None:
+    [only] = VECTORS[GITHUB]["only"]
+    expected = ["kind", "issued", "party", "nonce", f"only.{only}", "change", "subject"]
+    assert await checked(plugin(GITHUB)) == (expected, [])
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "failed"),
+    [
+        ({"iat": ABSENT}, {"issued"}),
+        ({"azp": "another"}, {"party"}),
+        ({"aud": [CLIENT, "another"]}, {"party"}),
+        ({"nonce": "another"}, {"nonce"}),
+        ({"nonce": ABSENT}, {"nonce"}),
+        ({"nonce": ABSENT, "repository_owner_id": "1"}, {"nonce", "only.repository_owner_id"}),
+        ({"event_name": "pull_request"}, {"change"}),
+        ({"repository_id": ABSENT}, {"subject"}),
+        ({"scope": "read", "token_use": "access"}, {"kind"}),
+    ],
+)
+async def test_what_is_wrong_with_a_token_fails_the_check_of_that_name(changes: dict[str, Any], failed: set[str]) -> None:
+    _, found = await checked(plugin(GITHUB, nonce="n-1"), **{"nonce": "n-1", **changes})
+    assert failed <= set(found)
+
+
+async def test_what_an_issuer_has_changed_is_warned_of_once_though_every_check_reads_it(caplog: pytest.LogCaptureFixture) -> None:
+    await checked(plugin(GITHUB), brand_new="claim")
+    assert [record.getMessage().partition(" (")[0] for record in caplog.records] == [
+        f"{VECTORS[GITHUB]['claims']['iss']} has a new claim 'brand_new'"
+    ]
+
+
+async def test_a_token_that_tells_of_a_proposed_change_passes_where_those_are_let_in() -> None:
+    _, failed = await checked(plugin(GITHUB, pull_requests=True), event_name="pull_request")
+    assert failed == []
+
+
+def test_a_credential_is_its_business_when_its_issuer_is_listed() -> None:
+    validator = plugin(GITHUB)
+    assert validator.recognizes(Unverified(token_type=ID_TOKEN, issuer=VECTORS[GITHUB]["claims"]["iss"]))
+    assert not validator.recognizes(Unverified(token_type=ID_TOKEN, issuer="https://another.example"))

@@ -105,23 +105,6 @@ async def test_a_claim_of_nothing_succeeds(store: Store) -> None:
     assert await store.claim([]) is None
 
 
-async def test_a_mark_may_be_claimed_again_when_it_has_expired_and_not_before(store: Store, clock: MovableClock) -> None:
-    await store.claim([mark(clock, lives=60)])
-    clock.move(59.999)
-    assert await store.claim([mark(clock)]) is not None
-    clock.move(0.001)
-    assert await store.claim([mark(clock, lives=60)]) is None
-    clock.move(59)
-    assert await store.claim([mark(clock)]) is not None, "the second claim has an end of its own"
-
-
-async def test_a_refused_claim_does_not_prolong_a_mark(store: Store, clock: MovableClock) -> None:
-    await store.claim([mark(clock, lives=10)])
-    assert await store.claim([mark(clock, lives=1000)]) is not None
-    clock.move(10)
-    assert await store.claim([mark(clock)]) is None
-
-
 async def test_marks_of_two_kinds_are_two_marks(store: Store, clock: MovableClock) -> None:
     assert await store.claim([mark(clock, kind="nonce")]) is None
     assert await store.claim([mark(clock, kind="credential")]) is None

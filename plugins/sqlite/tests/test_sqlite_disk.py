@@ -327,6 +327,31 @@ async def test_what_was_spent_is_not_forgotten_by_a_clock_that_leaps_ahead_and_c
         assert await store.get_many(["revoked"]) == {"revoked": b"v"}
 
 
+@pytest.mark.parametrize("before", [0, 1], ids=["opened-before", "swept-before"])
+async def test_nor_by_a_process_that_began_while_it_was_ahead(tmp_path: Path, clock: MovableClock, before: int) -> None:
+    async with running(tmp_path, clock) as store:
+        await store.claim([mark("spent", lives=600)])
+        await store.put("revoked", b"v", ttl=600)
+        for _ in range(before):
+            await store.sweep()
+    clock.move(86_400)
+    async with running(tmp_path, clock) as store:
+        await store.sweep()
+    clock.move(-86_400)
+    async with running(tmp_path, clock) as store:
+        await store.sweep()
+        assert await store.claim([mark("spent")]) is not None
+        assert await store.get_many(["revoked"]) == {"revoked": b"v"}
+
+
+async def test_a_mark_that_is_still_there_is_taken_whatever_the_clock_says(tmp_path: Path, clock: MovableClock) -> None:
+    """The clock may leap between the look at a credential and its claim."""
+    async with running(tmp_path, clock) as store:
+        await store.claim([mark("spent", lives=600)])
+        clock.move(86_400)
+        assert await store.claim([mark("spent")]) is not None
+
+
 @pytest.mark.usefixtures("passing")
 async def test_the_sweep_runs_by_itself(tmp_path: Path, clock: MovableClock) -> None:
     async with running(tmp_path, clock, sweep=0.02) as store:
@@ -338,15 +363,34 @@ async def test_the_sweep_runs_by_itself(tmp_path: Path, clock: MovableClock) -> 
                 await asyncio.sleep(0.01)
 
 
-async def test_a_sweep_that_finds_nothing_expired_waits_for_no_writer(tmp_path: Path, clock: MovableClock) -> None:
+async def test_a_sweep_that_cannot_keep_what_time_it_is_removes_nothing(tmp_path: Path, clock: MovableClock) -> None:
     async with running(tmp_path, clock) as store:
         await store.claim([mark(f"{n}") for n in range(500)])
         await store.put("for ever", b"v")
         other = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        await store.sweep()
+        with pytest.raises(Unavailable):
+            await store.sweep()
         other.close()
         assert rows(tmp_path) == (500, 1)
+
+
+@pytest.mark.usefixtures("passing")
+async def test_a_mark_may_be_claimed_again_once_it_is_swept_and_a_refused_claim_does_not_prolong_it(
+    tmp_path: Path, clock: MovableClock
+) -> None:
+    async with running(tmp_path, clock) as store:
+        await store.claim([mark("a", lives=60)])
+        assert await store.claim([mark("a", lives=1000)]) is not None
+        clock.move(59.999)
+        await store.sweep()
+        assert await store.claim([mark("a")]) is not None
+        clock.move(0.001)
+        await store.sweep()
+        assert await store.claim([mark("a", lives=120)]) is None
+        clock.move(59)
+        await store.sweep()
+        assert await store.claim([mark("a")]) is not None, "the second claim has an end of its own"
 
 
 @pytest.mark.usefixtures("passing")

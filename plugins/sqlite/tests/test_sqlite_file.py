@@ -117,7 +117,7 @@ async def test_the_file_may_have_any_name(path: Path, name: str) -> None:
 async def test_closing_leaves_one_file_that_has_everything(path: Path) -> None:
     await made(path)
     assert sorted(file.name for file in path.parent.iterdir()) == ["store.sqlite", "store.sqlite-lock"]
-    assert path.with_name("store.sqlite-lock").read_bytes() == b""
+    assert path.with_name("store.sqlite-lock").read_text() == "a store was made beside this file\n"
     copy = path.with_name("copy.sqlite")
     shutil.copy2(path, copy)
     async with on(copy) as store:
@@ -139,14 +139,16 @@ async def test_the_file_says_whose_it_is_and_which_version(path: Path) -> None:
     connection = sqlite3.connect(path)
     pragmas = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version", "journal_mode")]
     connection.close()
-    assert pragmas == [schema.APPLICATION, 1, "wal"]
+    assert pragmas == [schema.APPLICATION, schema.newest(), "wal"]
 
 
 async def test_a_file_of_a_newer_program_is_refused_and_left_as_it_was(path: Path) -> None:
     await made(path)
-    altered(path, "PRAGMA user_version = 2")
+    altered(path, f"PRAGMA user_version = {schema.newest() + 1}")
     before = path.read_bytes()
-    await cannot_open(path, "the file has version 2 of the schema, and this program knows none above 1: a newer program wrote it")
+    newer = schema.newest() + 1
+    said = f"the file has version {newer} of the schema, and this program knows none above {newer - 1}: a newer program wrote it"
+    await cannot_open(path, said)
     assert path.read_bytes() == before
 
 
@@ -330,6 +332,20 @@ async def test_a_file_that_took_the_place_of_the_open_one_is_not_asked(path: Pat
         path.touch(mode=0o600)
         async with told("another file has taken the place of the one that is open: start again"):
             await store.claim([mark()])
+
+
+async def test_a_file_that_is_gone_is_missed_and_not_made_anew(path: Path) -> None:
+    """Else a worker that starts again would accept whatever was spent before."""
+    await made(path)
+    elsewhere = path.with_name("elsewhere")
+    path.rename(elsewhere)
+    await cannot_open(path, f"its file is gone: put it back, .* to begin with nothing remove {path}-lock")
+    assert not path.exists()
+    elsewhere.rename(path)
+    await made(path)
+    path.unlink()
+    path.with_name(f"{path.name}-lock").unlink()
+    await made(path)
 
 
 async def test_a_closed_store_answers_nothing(path: Path) -> None:

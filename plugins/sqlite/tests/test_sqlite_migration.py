@@ -19,8 +19,9 @@ from cambist_sqlite.upkeep import Migrated, migrate
 
 pytestmark = pytest.mark.row("P-sqlite")
 
-SECOND = ("ALTER TABLE entries ADD COLUMN owner TEXT", "UPDATE entries SET owner = 'somebody'")
-THIRD = ("CREATE TABLE counters (key BLOB PRIMARY KEY, sum INTEGER NOT NULL) WITHOUT ROWID", "INSERT INTO counters VALUES (x'01', 7)")
+TODAY = schema.newest()
+NEXT = ("ALTER TABLE entries ADD COLUMN owner TEXT", "UPDATE entries SET owner = 'somebody'")
+LATER = ("CREATE TABLE counters (key BLOB PRIMARY KEY, sum INTEGER NOT NULL) WITHOUT ROWID", "INSERT INTO counters VALUES (x'01', 7)")
 
 
 @pytest.fixture
@@ -61,13 +62,13 @@ def asked(path: Path, *questions: str) -> list[Any]:
 TABLES = "SELECT name, sql FROM sqlite_schema ORDER BY name"
 
 
-@pytest.mark.parametrize("steps", [(SECOND,), (SECOND, THIRD)], ids=["to-2", "to-3"])
+@pytest.mark.parametrize("steps", [(NEXT,), (NEXT, LATER)], ids=["one-step", "two-steps"])
 async def test_a_file_of_today_becomes_what_a_new_file_of_tomorrow_is(
     path: Path, monkeypatch: pytest.MonkeyPatch, steps: tuple[schema.Step, ...]
 ) -> None:
     await used(path)
     planted(monkeypatch, *steps)
-    assert migrate(path) == Migrated(before=1, after=1 + len(steps))
+    assert migrate(path) == Migrated(before=TODAY, after=TODAY + len(steps))
     async with on(path) as store:
         assert await store.claim([mark("a")]) == mark("a"), "no mark is lost"
         assert await store.get_many(["k"]) == {"k": b"v"}
@@ -75,49 +76,49 @@ async def test_a_file_of_today_becomes_what_a_new_file_of_tomorrow_is(
     async with on(new):
         pass
     assert asked(path, TABLES) == asked(new, TABLES)
-    assert asked(path, "PRAGMA user_version", "SELECT owner FROM entries") == [[(1 + len(steps),)], [("somebody",)]]
+    assert asked(path, "PRAGMA user_version", "SELECT owner FROM entries") == [[(TODAY + len(steps),)], [("somebody",)]]
 
 
 async def test_each_older_version_is_taken_through_the_steps_that_it_lacks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    planted(monkeypatch, SECOND)
+    planted(monkeypatch, NEXT)
     await used(path)
-    planted(monkeypatch, THIRD)
-    assert migrate(path) == Migrated(before=2, after=3)
-    assert asked(path, "SELECT sum FROM counters", "SELECT owner FROM entries") == [[(7,)], [(None,)]], "the second step was not done again"
+    planted(monkeypatch, LATER)
+    assert migrate(path) == Migrated(before=TODAY + 1, after=TODAY + 2)
+    assert asked(path, "SELECT sum FROM counters", "SELECT owner FROM entries") == [[(7,)], [(None,)]], "the step before was not done again"
 
 
 async def test_an_empty_file_is_version_0_and_becomes_the_newest(path: Path) -> None:
     path.touch(mode=0o600)
-    assert migrate(path) == Migrated(before=0, after=1)
+    assert migrate(path) == Migrated(before=0, after=TODAY)
     await used(path)
 
 
 async def test_what_is_the_newest_already_stays_as_it_is(path: Path) -> None:
     await used(path)
     before = path.read_bytes()
-    assert migrate(path) == Migrated(before=1, after=1)
-    assert asked(path, "PRAGMA user_version", "SELECT count(*) FROM marks") == [[(1,)], [(1,)]]
+    assert migrate(path) == Migrated(before=TODAY, after=TODAY)
+    assert asked(path, "PRAGMA user_version", "SELECT count(*) FROM marks") == [[(TODAY,)], [(1,)]]
     assert len(path.read_bytes()) == len(before)
 
 
 async def test_a_service_refuses_an_older_file_and_names_the_command(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await used(path)
     before = path.read_bytes()
-    planted(monkeypatch, SECOND)
+    planted(monkeypatch, NEXT)
     with pytest.raises(Unavailable) as refused:
         async with on(path):
             pass
-    said = "the file has version 1 of the schema, and this program works with 2: run `cambist store migrate`"
+    said = f"the file has version {TODAY} of the schema, and this program works with {TODAY + 1}: run `cambist store migrate`"
     assert refused.value.facts == {"what": "the store", "cause": said}
     assert path.read_bytes() == before
 
 
 async def test_a_service_refuses_a_newer_file_in_a_sentence_and_so_does_the_command(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as tomorrow:
-        planted(tomorrow, SECOND)
+        planted(tomorrow, NEXT)
         await used(path)
     before = path.read_bytes()
-    said = "the file has version 2 of the schema, and this program knows none above 1: a newer program wrote it"
+    said = f"the file has version {TODAY + 1} of the schema, and this program knows none above {TODAY}: a newer program wrote it"
     with pytest.raises(Unavailable) as refused:
         async with on(path):
             pass
@@ -132,7 +133,7 @@ async def test_a_step_that_fails_leaves_everything_as_it_was(path: Path, monkeyp
     await used(path)
     before = asked(path, TABLES, "SELECT * FROM entries", "PRAGMA user_version")
     with monkeypatch.context() as broken:
-        planted(broken, SECOND, ("CREATE TABLE half (a)", "INSERT INTO nowhere VALUES (1)"))
+        planted(broken, NEXT, ("CREATE TABLE half (a)", "INSERT INTO nowhere VALUES (1)"))
         with pytest.raises(Unavailable) as refused:
             migrate(path)
         assert "nowhere" in str(refused.value.facts["cause"])
@@ -143,7 +144,7 @@ async def test_a_step_that_fails_leaves_everything_as_it_was(path: Path, monkeyp
 async def test_a_file_that_is_in_use_is_not_migrated(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with on(path) as store:
         with monkeypatch.context() as tomorrow:
-            planted(tomorrow, SECOND)
+            planted(tomorrow, NEXT)
             with pytest.raises(Unavailable) as refused:
                 migrate(path)
         assert refused.value.facts["cause"] == "the file is in use: stop the service first"
@@ -155,7 +156,7 @@ async def test_a_damaged_file_is_not_migrated(path: Path, monkeypatch: pytest.Mo
     damaged = bytearray(path.read_bytes())
     damaged[4096 : 4096 + 64] = b"\xff" * 64
     path.write_bytes(damaged)
-    planted(monkeypatch, SECOND)
+    planted(monkeypatch, NEXT)
     with pytest.raises(Unavailable) as refused:
         migrate(path)
     assert "damaged" in str(refused.value.facts["cause"])
@@ -183,6 +184,21 @@ def test_a_step_that_was_released_is_never_changed() -> None:
         "CREATE TABLE marks (key BLOB PRIMARY KEY, expires_at REAL NOT NULL) WITHOUT ROWID",
         "CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB NOT NULL, expires_at REAL)",
     )
+    assert schema.STEPS[1] == ("CREATE TABLE reckoning (now REAL NOT NULL, at REAL NOT NULL, ahead REAL NOT NULL, since REAL NOT NULL)",)
+
+
+async def test_a_file_of_the_first_version_becomes_one_of_today_and_reckons_from_then_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = connect(path)
+    with monkeypatch.context() as then:
+        then.setattr(schema, "STEPS", schema.STEPS[:1])
+        schema.prepare(connection)
+    connection.execute("INSERT INTO entries VALUES (x'6b', 'v', NULL)")
+    connection.close()
+    assert migrate(path) == Migrated(before=1, after=TODAY)
+    await used(path)
+    assert asked(path, "SELECT count(*), max(ahead) FROM reckoning") == [[(1, 0.0)]]
 
 
 def test_the_version_is_read_at_one_moment_while_another_process_makes_the_tables(path: Path) -> None:

@@ -81,7 +81,7 @@ async def test_a_backup_of_a_store_in_use_has_everything_that_was_acknowledged_b
     async with on(path) as store:
         await store.claim([mark("a")])
         await store.put("k", b"v")
-        assert backup(path, copy) == 1
+        assert backup(path, copy) == schema.newest()
         await store.claim([mark("b")])
         assert await store.claim([mark("a")]) == mark("a"), "the store goes on"
     assert names(copy.parent) == ["copy.sqlite"], "one file, and nothing beside it"
@@ -178,7 +178,7 @@ async def test_a_restored_store_has_the_values_of_the_backup_and_the_marks_of_bo
     await used(path, "before")
     backup(path, copy)
     await used(path, "after")
-    assert restore(path, copy) == Restored(version=1, marks=1)
+    assert restore(path, copy) == Restored(version=schema.newest(), marks=1)
     async with on(path) as store:
         assert await store.get_many(["k"]) == {"k": b"before"}
         assert await store.claim([mark("before")]) is not None
@@ -204,7 +204,7 @@ async def test_a_damaged_store_is_restored_and_its_marks_are_told_lost(path: Pat
     await used(path, "before")
     backup(path, copy)
     spoilt(path)
-    assert restore(path, copy) == Restored(version=1, marks=None)
+    assert restore(path, copy) == Restored(version=schema.newest(), marks=None)
     assert await knows(path, "before") == [True]
 
 
@@ -221,7 +221,7 @@ async def test_a_store_that_is_gone_is_restored(path: Path, copy: Path) -> None:
     await used(path, "before")
     backup(path, copy)
     path.unlink()
-    assert restore(path, copy) == Restored(version=1, marks=0)
+    assert restore(path, copy) == Restored(version=schema.newest(), marks=0)
     assert await knows(path, "before") == [True]
 
 
@@ -275,11 +275,11 @@ async def test_a_newer_a_damaged_and_somebody_elses_file_are_not_restored(path: 
     backup(path, copy)
     good = path.read_bytes()
     with sqlite3.connect(copy) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute(f"PRAGMA user_version = {schema.newest() + 1}")
     connection.close()
-    assert "the backup: the file has version 2 of the schema" in cause(lambda: restore(path, copy))
+    assert f"the backup: the file has version {schema.newest() + 1} of the schema" in cause(lambda: restore(path, copy))
     with sqlite3.connect(copy) as connection:
-        connection.execute("PRAGMA user_version = 1")
+        connection.execute(f"PRAGMA user_version = {schema.newest()}")
         connection.execute("PRAGMA application_id = 7")
     connection.close()
     assert cause(lambda: restore(path, copy)) == "the backup: the file is the database of another program"
@@ -301,8 +301,8 @@ async def test_an_older_backup_is_restored_and_then_migrated(path: Path, copy: P
     backup(path, copy)
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, ("CREATE TABLE more (a)",)))
     upkeep.migrate(path)
-    assert restore(path, copy) == Restored(version=1, marks=None), "tables of two versions are not mixed"
-    assert upkeep.migrate(path).before == 1
+    assert restore(path, copy) == Restored(version=schema.newest() - 1, marks=None), "tables of two versions are not mixed"
+    assert upkeep.migrate(path).before == schema.newest() - 1
     assert await knows(path, "before") == [True]
 
 
@@ -358,21 +358,21 @@ def run(path: Path, *arguments: str) -> None:
 async def test_the_commands_say_what_they_did(path: Path, copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     await used(path, "before")
     run(path, "backup", str(copy))
-    assert capsys.readouterr().out == f"{copy} is a copy of {path}, with version 1 of the schema\n"
+    assert capsys.readouterr().out == f"{copy} is a copy of {path}, with version {schema.newest()} of the schema\n"
     await used(path, "after")
     run(path, "restore", str(copy))
     said = capsys.readouterr()
-    assert said.out == f"{path} is as {copy} was, with version 1 of the schema\n"
+    assert said.out == f"{path} is as {copy} was, with version {schema.newest()} of the schema\n"
     assert "revoke again what was revoked since" in said.err
     assert "1 marks of the replaced file were carried over" in said.err
     spoilt(path)
     run(path, "restore", str(copy))
     assert "may be used once more until it expires" in capsys.readouterr().err
     run(path, "migrate")
-    assert capsys.readouterr().out == f"{path} has version 1 of the schema already\n"
+    assert capsys.readouterr().out == f"{path} has version {schema.newest()} of the schema already\n"
     path.write_bytes(b"")
     run(path, "migrate")
-    assert capsys.readouterr().out == f"{path} has version 1 of the schema now; it had version 0\n"
+    assert capsys.readouterr().out == f"{path} has version {schema.newest()} of the schema now; it had version 0\n"
     with pytest.raises(click.UsageError):
         run(path, "restore")
 

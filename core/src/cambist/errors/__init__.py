@@ -21,7 +21,6 @@ from .caller import CallerRefused as CallerRefused
 from .caller import CallerUnproved as CallerUnproved
 from .caller import GrantNotAllowed as GrantNotAllowed
 from .credential import AlgorithmRefused as AlgorithmRefused
-from .credential import Ambiguous as Ambiguous
 from .credential import AudienceMismatch as AudienceMismatch
 from .credential import AudienceMissing as AudienceMissing
 from .credential import AudienceNotSole as AudienceNotSole
@@ -33,7 +32,6 @@ from .credential import CredentialTooLarge as CredentialTooLarge
 from .credential import Expired as Expired
 from .credential import IdentifierTooLong as IdentifierTooLong
 from .credential import Inactive as Inactive
-from .credential import IssuerNotTrusted as IssuerNotTrusted
 from .credential import KeyUnknown as KeyUnknown
 from .credential import KindMismatch as KindMismatch
 from .credential import LegacyToken as LegacyToken
@@ -49,7 +47,6 @@ from .credential import Revoked as Revoked
 from .credential import SignatureInvalid as SignatureInvalid
 from .credential import SubjectContradicted as SubjectContradicted
 from .credential import TenantMismatch as TenantMismatch
-from .credential import Unclaimed as Unclaimed
 from .credential import UserToken as UserToken
 from .denied import ActorDenied as ActorDenied
 from .denied import ChainRefused as ChainRefused
@@ -78,6 +75,7 @@ from .malformed import ParameterMissing as ParameterMissing
 from .malformed import ParameterRepeated as ParameterRepeated
 from .malformed import ParameterUnsupported as ParameterUnsupported
 from .malformed import PathUnknown as PathUnknown
+from .malformed import ResponseTypeUnsupported as ResponseTypeUnsupported
 from .malformed import ScopeMalformed as ScopeMalformed
 from .malformed import TargetInvalid as TargetInvalid
 from .malformed import TargetMissing as TargetMissing
@@ -86,3 +84,6 @@ from .malformed import TokenTypeUnknown as TokenTypeUnknown
 from .malformed import ZoneUnknown as ZoneUnknown
 from .refusal import Refusal as Refusal
 from .shut import DidNotStart as DidNotStart
+from .unclaimed import Ambiguous as Ambiguous
+from .unclaimed import IssuerNotTrusted as IssuerNotTrusted
+from .unclaimed import Unclaimed as Unclaimed

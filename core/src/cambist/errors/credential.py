@@ -1,32 +1,8 @@
-"""Nobody takes the credential, or it was judged and is bad."""
+"""The credential was judged, and is bad."""
 
 from __future__ import annotations
 
 from .refusal import Refusal
-
-
-class Unclaimed(Refusal):
-    """No validator takes this credential."""
-
-    reason = "credential_unclaimed"
-    likely = "The token names no issuer, and no enabled plugin takes tokens of this type without one."
-    hint = "Check that the token is of the type it is sent as."
-
-
-class IssuerNotTrusted(Unclaimed):
-    """No validator of this zone trusts the issuer named in the credential."""
-
-    reason = "issuer_not_trusted"
-    likely = "The issuer is not in the settings of this zone, or is spelled otherwise there: case, scheme, port or a final slash."
-    hint = "Compare the issuer letter by letter with the settings: scheme, case, port and a final slash count."
-
-
-class Ambiguous(Unclaimed):
-    """More than one validator takes this credential, so none does."""
-
-    reason = "credential_ambiguous"
-    likely = "Two enabled plugins take this type, and nothing in the token says whose it is."
-    hint = "Send a more specific token type."
 
 
 class Rejected(Refusal):
@@ -66,7 +42,7 @@ class SignatureInvalid(Rejected):
 
     reason = "signature_invalid"
     likely = "The token was altered on its way, or comes from another installation that calls itself by the same issuer."
-    hint = "The token was altered, or signed with another key than the issuer publishes."
+    hint = "Send the token exactly as it was issued, and compare its kid with the keys that its issuer publishes."
 
 
 class KeyUnknown(Rejected):
@@ -106,7 +82,7 @@ class AudienceMismatch(Rejected):
 
     reason = "audience_mismatch"
     likely = "The token was fetched for another service, or with the default audience of its issuer."
-    hint = "Ask the issuer for a token with the expected audience."
+    hint = "Fetch the token, or sign the assertion, for the expected audience; names are compared letter by letter."
 
 
 class KindMismatch(Rejected):

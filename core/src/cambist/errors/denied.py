@@ -10,7 +10,7 @@ class Denied(Refusal):
 
     reason = "policy_denied"
     likely = "No rule of the policy names this subject for this target, or the subject is called otherwise than the rule says."
-    hint = "`cambist explain` with the decision id shows what the policy was asked and what it answered."
+    hint = "Compare what was seen with the rules, letter by letter; `cambist explain` with the decision id shows what the policy answered."
 
 
 class TargetDenied(Denied):
@@ -25,8 +25,8 @@ class ScopeDenied(Denied):
     """None of the scopes asked for is left after policy and proof."""
 
     reason = "scope_denied"
-    likely = "The scopes are not granted to this subject, do not exist at the target, or are not in the subject's own token."
-    hint = "Ask for scopes that the policy allows and that the credential itself carries."
+    likely = "The scopes are not granted, do not exist at the target, are not in the subject's own token, or were separated by commas."
+    hint = "Ask for scopes that the policy allows and that the credential itself carries, separated by spaces."
 
 
 class ActorDenied(Denied):

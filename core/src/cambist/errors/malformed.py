@@ -105,7 +105,7 @@ class ScopeMalformed(Malformed):
     """The scope is not a list of scope tokens separated by single spaces (RFC 6749 section 3.3)."""
 
     reason = "scope_malformed"
-    likely = "Scopes were separated by commas, or sent as a list."
+    likely = "Scopes were separated by two spaces or a line break, or sent as a list."
     hint = "Separate scopes with one space; no tabs, quotes or backslashes."
 
 
@@ -115,6 +115,14 @@ class GrantTypeUnsupported(Malformed):
     reason = "grant_type_unsupported"
     likely = "The client's default grant type was left as it is, or the name was mistyped."
     hint = "Use urn:ietf:params:oauth:grant-type:token-exchange."
+
+
+class ResponseTypeUnsupported(Malformed):
+    """Nothing begins in a browser here: this service has no response types."""
+
+    reason = "response_type_unsupported"
+    likely = "The client was set up for a flow in which a person signs in."
+    hint = "Ask the token endpoint; /.well-known/oauth-authorization-server lists its grant types."
 
 
 class TokenTypeUnknown(Malformed):
@@ -146,7 +154,7 @@ class TargetMissing(Malformed):
 
     reason = "target_missing"
     likely = "The client sends neither audience nor resource, as some libraries do."
-    hint = "Send `audience` or `resource`, or give the application a default_target."
+    hint = "Send `audience` or `resource`, or give the application or the issuer's entry a default_target."
 
 
 class TargetInvalid(Malformed):

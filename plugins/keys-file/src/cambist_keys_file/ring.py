@@ -10,6 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+REMEMBERED = 2 * 86_400.0
+"""Seconds for which a key stays in the file after its end: the clock that says it has ended may have leapt, and come back."""
+MAX_REMEMBERED = 50
+"""How many keys stay so at most, the latest: a file is not to grow without end, however often keys are rotated."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptKey:
@@ -58,10 +63,15 @@ class Ring:
         return self.keys[after].signs_from + retain if after < len(self.keys) else float("inf")
 
     def with_next(self, key: KeptKey, now: float, retain: float) -> Ring:
-        """Add a key that signs later; forget keys that are published no more, and the private halves of those that are retired."""
+        """Add a key that signs later; forget keys that ended long ago, and the private halves of those that are retired."""
         current = self.keys.index(self.signing(now))
-        kept = [old if at >= current else old.retired() for at, old in enumerate(self.keys) if now < self.published_until(old, retain)]
-        return self._changed((*kept, key))
+        kept = {old.kid for old in (*self.published(now, retain), *self._ended(now, retain)[-MAX_REMEMBERED:])}
+        known = [old if at >= current else old.retired() for at, old in enumerate(self.keys) if old.kid in kept]
+        return self._changed((*known, key))
+
+    def _ended(self, now: float, retain: float) -> tuple[KeptKey, ...]:
+        """Keys that are published no more, and not yet forgotten."""
+        return tuple(key for key in self.keys if 0 <= now - self.published_until(key, retain) < REMEMBERED)
 
     def with_pending_anew(self, now: float, signs_from: float) -> Ring:
         """The last key counts as made now, and signs later."""

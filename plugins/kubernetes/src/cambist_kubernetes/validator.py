@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cambist import AudienceMismatch, Credential, Expected, Identity, Proven, Rejected, SignatureInvalid, Unavailable, Unverified, Verified
+from cambist import (
+    AudienceMismatch,
+    Credential,
+    Expected,
+    Identity,
+    Proven,
+    Refusal,
+    Rejected,
+    SignatureInvalid,
+    Unavailable,
+    Unverified,
+    Verified,
+)
+from cambist.check import Check, Sample, Source, State, Trust
 from cambist.egress import Egress
-from cambist.errors import AlgorithmRefused, AudienceNotSole, ClusterAmbiguous, IssuerNotTrusted, KeyUnknown, KindMismatch
-from cambist.jwts import Jwts, media_type
+from cambist.errors import AlgorithmRefused, AudienceNotSole, ClusterAmbiguous, IssuerNotTrusted, KeyUnknown
+from cambist.issuer_check import Published
+from cambist.jwts import Jwts, check_type
 from cambist.service_account import LEGACY, check_bound, facts
+from cambist.token_check import Rule, examined
 from cambist.token_review import TokenReview
 from cambist.token_type import JWT, KUBERNETES_SA
 
@@ -23,6 +38,18 @@ class Trusted:
     cluster: Cluster
     expected: Expected
     review: TokenReview | None
+
+    @property
+    def sources(self) -> Iterator[Source]:
+        if self.cluster.has_keys:
+            yield Published(self.expected)
+        if self.review is not None:
+            yield self.review
+
+    def rules(self, _: Expected) -> Iterator[Rule]:
+        yield "bound", lambda verified: check_bound(verified.claims)
+        yield "kubernetes.io", lambda verified: facts(verified.claims)
+        yield "sole audience", lambda verified: _check_sole(self.cluster, verified.audience)
 
 
 class ServiceAccounts:
@@ -57,7 +84,8 @@ class ServiceAccounts:
     async def _verified(self, token: str, unverified: Unverified, candidates: Sequence[Trusted]) -> tuple[Trusted, Verified]:
         """Clusters may share an issuer: whose keys verify it, that one's it is. Without keys, the one that is asked vouches for it."""
         if not candidates[0].cluster.has_keys:
-            _check_kind(unverified, candidates[0].expected)
+            # An API server does not look at it: its key may sign something else one day (RFC 8725 section 3.11).
+            check_type(unverified.header, candidates[0].expected)
             return candidates[0], self._jwts.told(unverified.claims, candidates[0].expected)
         found: list[tuple[Trusted, Verified]] = []
         failed: list[Rejected | Unavailable] = []
@@ -73,17 +101,41 @@ class ServiceAccounts:
             raise next((error for error in failed if isinstance(error, Unavailable)), failed[0])
         return found[0]
 
+    @property
+    def trusts(self) -> Sequence[Trust]:
+        found = [each for group in self._trusted.values() for each in group]
+        return [Trust(issuer=each.cluster.issuer, name=each.cluster.name or "", sources=list(each.sources)) for each in found]
 
-def _check_kind(unverified: Unverified, expected: Expected) -> None:
-    """An API server does not look at it: its key may sign something else one day (RFC 8725 section 3.11)."""
-    typ = unverified.header.get("typ", "JWT")
-    if media_type(str(typ)) not in expected.types:
-        raise KindMismatch("a token of this kind is not accepted here", expected=sorted(expected.types), seen=typ)
+    async def diagnose(self, sample: Sample) -> Sequence[Check]:
+        """Of clusters that share an issuer, those of the one whose token it looks most like."""
+        each = [await self._diagnosed(sample, name, place) for name, group in self._trusted.items() for place in range(len(group))]
+        return min(each, key=lambda checks: sum(check.state is State.FAILED for check in checks))
+
+    async def _diagnosed(self, sample: Sample, issuer: str, place: int) -> Sequence[Check]:
+        trusted = self._trusted[issuer][place]
+        by_keys = trusted.cluster.has_keys
+        checks = await examined(self._jwts, sample, {issuer: trusted.expected}, trusted.rules, by_keys=by_keys)
+        if trusted.review is None or any(check.state is State.FAILED for check in checks):
+            return checks  # no API server is given a token that may be for somebody else
+        return [*checks, await _reviewed(trusted.review, sample.credential)]
+
+
+async def _reviewed(review: TokenReview, credential: Credential) -> Check:
+    claims = credential.unverified().claims
+    try:
+        await review.check(credential.token, claims["sub"], facts(claims)["serviceaccount_uid"])
+    except Refusal as refusal:
+        return Check.refused("review", refusal)
+    return Check.passed("review", "the API server authenticates it")
 
 
 def _check_audience(cluster: Cluster, audience: frozenset[str]) -> None:
-    """A token that is also for the API server, or for anybody else, can be used there by whoever was given it."""
     if audience.isdisjoint(cluster.audience):
         raise AudienceMismatch(expected=sorted(cluster.audience), seen=sorted(audience))
-    if not audience.issubset(cluster.audience):
+    _check_sole(cluster, audience)
+
+
+def _check_sole(cluster: Cluster, audience: frozenset[str]) -> None:
+    """A token that is also for the API server, or for anybody else, can be used there by whoever was given it."""
+    if not audience.issubset(cluster.audience) and not audience.isdisjoint(cluster.audience):
         raise AudienceNotSole(expected=sorted(cluster.audience), seen=sorted(audience))

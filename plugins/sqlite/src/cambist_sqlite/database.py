@@ -21,7 +21,7 @@ from . import schema
 from .faults import WHAT, is_busy, unavailable
 from .file import connect, identity
 from .settling import Settling
-from .usage import shared
+from .usage import is_there, shared
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -50,6 +50,7 @@ class Database:
             opened.callback(self.connection.close)
             self._file = identity(self.path)
             await self._patiently(lambda: schema.prepare(self.connection), OPENING)
+            self._noted()
             self.settling = await self._patiently(lambda: Settling(self.path), OPENING)
             opened.callback(self.settling.close)
             self._closing = opened.pop_all()
@@ -58,9 +59,9 @@ class Database:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         self._closing.close()
 
-    async def run(self, work: Work[T]) -> T:
+    async def run(self, work: Work[T], patience: float | None = None) -> T:
         """What comes of the work. When it returns, what was written survives a killed process."""
-        return await self._patiently(lambda: self._checked(work), self._patience)
+        return await self._patiently(lambda: self._checked(work), self._patience if patience is None else patience)
 
     async def run_durably(self, work: Work[T]) -> T:
         """The same; when it returns, what was written survives a power cut."""
@@ -72,6 +73,12 @@ class Database:
         """Bring what was written since the last time to the disk, and back into the file."""
         if (changes := self.connection.total_changes) != self._folded and await self.settling.fold():
             self._folded = changes
+
+    def _noted(self) -> None:
+        try:
+            is_there(self.path)
+        except OSError as error:
+            raise Unavailable(what=WHAT, cause=f"its lock cannot be written: {error.strerror}", path=str(self.path)) from error
 
     def _checked(self, work: Work[T]) -> T:
         """A file that was moved away still answers, but beside it another may have begun, that knows nothing of its marks."""

@@ -13,6 +13,7 @@ from cambist import Unavailable
 
 from .copying import settle
 from .faults import WHAT
+from .usage import beside, was_there
 
 Identity = tuple[int, int]
 """Device and inode: what a file is, whatever it is called."""
@@ -56,6 +57,12 @@ def open_log(path: Path) -> int:
 
 def _make(path: Path) -> None:
     """Make an empty file that nobody else can read, or see that the one that is there is such."""
+    if not path.exists() and was_there(path):
+        # An empty one in its place would accept once more whatever was spent or revoked.
+        cause = (
+            f"its file is gone: put it back, or restore a backup with `cambist store restore`; to begin with nothing remove {beside(path)}"
+        )
+        raise Unavailable(what=WHAT, cause=cause, path=str(path))
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     except FileExistsError:

@@ -11,22 +11,20 @@ from cambist import Mark
 from .transaction import writing
 
 # The unique index decides, not a look before: between a look and a write there is room for another process (abuse case R2).
-_CLAIM = """
-INSERT INTO marks (key, expires_at) VALUES (?, ?)
-ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at WHERE expires_at <= ?
-"""
+# Nor is it asked until when: the clock may have leapt since somebody looked at the credential; the sweep takes what is over.
+_CLAIM = "INSERT INTO marks (key, expires_at) VALUES (?, ?) ON CONFLICT (key) DO NOTHING"
 
 
 class _Taken(Exception):
     """Somebody was here before."""
 
 
-def claim(connection: sqlite3.Connection, *, wanted: Sequence[Mark], now: float) -> Mark | None:
-    """Set all marks or none; returns one that was set before and has not expired, if any. Raises sqlite3.Error."""
+def claim(connection: sqlite3.Connection, *, wanted: Sequence[Mark]) -> Mark | None:
+    """Set all marks or none; returns one that was set before, if any. Raises sqlite3.Error."""
     try:
         with writing(connection):
             for key, mark in {_key(mark): mark for mark in wanted}.items():
-                if connection.execute(_CLAIM, (key, mark.expires_at, now)).rowcount == 0:
+                if connection.execute(_CLAIM, (key, mark.expires_at)).rowcount == 0:
                     raise _Taken(mark)
     except _Taken as taken:
         found: Mark = taken.args[0]

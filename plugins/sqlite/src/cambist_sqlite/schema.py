@@ -20,6 +20,7 @@ STEPS: tuple[Step, ...] = (
         "CREATE TABLE marks (key BLOB PRIMARY KEY, expires_at REAL NOT NULL) WITHOUT ROWID",
         "CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB NOT NULL, expires_at REAL)",
     ),
+    ("CREATE TABLE reckoning (now REAL NOT NULL, at REAL NOT NULL, ahead REAL NOT NULL, since REAL NOT NULL)",),
 )
 """The n-th makes version n of version n - 1. A new file goes through all of them, so that it is what an old one becomes.
 A step that was released is never changed: what has to change is a step more."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from cambist import Mark, Unavailable
-from cambist.clock import Steady
 
 from . import entries, marks
-from .database import Database
+from .database import OPENING, Database
+from .reckoning import reckon
 from .schema import touch
 from .settings import SqliteSettings
 from .sweep import TABLES, sweep
@@ -42,21 +43,23 @@ class SqliteStore:
     ) -> None:
         self.database = Database(settings.path, settings.busy_timeout / 1000)
         self._interval, self._clock, self._background = settings.sweep, clock, background
-        self._forgetting = Steady(clock, monotonic)
 
     async def __aenter__(self) -> Self:
-        await self.database.__aenter__()
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.database)
+            await self._reckoned(OPENING)
+            self._closing = stack.pop_all()
         self._background("fold", _again(FOLDING, self.database.fold))
         self._background("sweep", _again(self._interval, self.sweep))
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
-        await self.database.__aexit__(kind, error, where)
+        await self._closing.aclose()
 
     # ── the seam ────────────────────────────────────────────────────────────────────────────────────────
 
     async def claim(self, wanted: Sequence[Mark]) -> Mark | None:
-        return await self.database.run(partial(marks.claim, wanted=wanted, now=self._clock()))
+        return await self.database.run(partial(marks.claim, wanted=wanted))
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, bytes]:
         return await self.database.run(partial(entries.get, keys=keys, now=self._clock()))
@@ -96,12 +99,16 @@ class SqliteStore:
 
         Not by a clock that has just leaped ahead: when it comes back, what was spent would be good again.
         """
-        now = self._forgetting()
+        now = await self._reckoned()
         for table in TABLES:
             first: bytes | None = b""
             while first is not None:
                 first = await self.database.run(partial(sweep, table=table, first=first, now=now))
                 await asyncio.sleep(0)  # whoever waits for the event loop goes first
+
+    async def _reckoned(self, patience: float | None = None) -> float:
+        """What time it is at least. `monotonic` counts from the start of the machine, and so is one for all processes."""
+        return await self.database.run(partial(reckon, clock=self._clock, passed=monotonic), patience)
 
     def _end(self, ttl: float | None) -> float | None:
         return None if ttl is None else self._clock() + ttl

@@ -1,4 +1,4 @@
-"""Who works with the file: any number of services, or one command alone.
+"""Who works with the file: any number of services, or one command alone; and whether there ever was one.
 
 A lock of its own beside the file tells, whatever became of the file. SQLite's own locks cannot: they ask for a file that can be
 read, and who waits between two requests holds none.
@@ -31,11 +31,28 @@ def alone(path: Path) -> Iterator[None]:
         yield
 
 
+def beside(path: Path) -> Path:
+    """The lock of a file."""
+    real = path.resolve()
+    return real.with_name(f"{real.name}-lock")
+
+
+def was_there(path: Path) -> bool:
+    """Whether services have worked with a file here: if it is gone, so is everything that was spent and revoked."""
+    lock = beside(path)
+    return lock.exists() and lock.stat().st_size > 0
+
+
+def is_there(path: Path) -> None:
+    """From now on a file that is gone is missed. Raises OSError."""
+    if not was_there(path):
+        beside(path).write_text("a store was made beside this file\n")
+
+
 @contextmanager
 def _locked(path: Path, kind: int, otherwise: str) -> Iterator[None]:
-    real = path.resolve()
     try:
-        lock = os.open(real.with_name(f"{real.name}-lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        lock = os.open(beside(path), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise Unavailable(what=WHAT, cause=f"its file cannot be made: {error.strerror}", path=str(path)) from error
     try:

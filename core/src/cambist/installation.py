@@ -15,7 +15,7 @@ REASONS = "/reasons"
 """Where this service explains its reasons itself."""
 
 
-class Service(Shape):
+class Installation(Shape):
     """What is one for the whole service. The keys of the zone `default` stand beside these, at the top level."""
 
     issuer: str = Field(description="Who issues: an https URL without query and fragment, as clients and resource servers will compare it.")

@@ -1,0 +1,1 @@
+"""`make mutation`: changes one thing of what judges, and asks whether a test notices."""
