@@ -168,7 +168,7 @@ def hook_pages() -> Iterator[str]:
     for title, protocol in (("## What a plugin may lean on: `Host`", hooks.Host), ("## In a zone: `ZoneHost`", hooks.ZoneHost)):
         yield from _protocol(protocol, title)
     yield "## Capabilities\n\nWhat an offered object may also be able to do.\n"
-    for capability in (hooks.CanPing, hooks.HasCommand, hooks.CanFind):
+    for capability in (hooks.CanPing, hooks.HasCommand, hooks.CanDiagnose, hooks.CanFind):
         yield from _protocol(capability, f"### `{capability.__name__}`")
 
 

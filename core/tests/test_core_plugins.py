@@ -71,7 +71,12 @@ def test_what_is_installed_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -
     """With some hundred distributions every look takes some 20 ms, and a service that starts again has to be there in two seconds."""
     looks: list[str] = []
     look = Installed.entries
-    monkeypatch.setattr(Installed, "entries", staticmethod(lambda: looks.append("look") or look()))
+
+    def looked() -> Any:
+        looks.append("look")
+        return look()
+
+    monkeypatch.setattr(Installed, "entries", staticmethod(looked))
     finder = Installed()
     assert [finder.find(name).name for name in ("sqlite", "keys-file", "sqlite")] == ["sqlite", "keys-file", "sqlite"]
     assert looks == ["look"]

@@ -92,6 +92,7 @@ def test_every_variable_names_a_file_that_is_there(made: Certificates) -> None:
 
 
 def test_openssl_verifies_it_strictly(made: Certificates) -> None:
-    command = [program("openssl"), "verify", "-x509_strict", "-verify_hostname", "localhost", "-CAfile", made.authority, made.certificate]
+    trusted = ["-CAfile", str(made.authority), str(made.certificate)]
+    command = [program("openssl"), "verify", "-x509_strict", "-verify_hostname", "localhost", *trusted]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

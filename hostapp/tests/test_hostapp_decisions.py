@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cambist_hostapp.decisions import MAX_VALUE, Decisions, deciding, line
-from cambist_hostapp.lines import ATOMIC, MOST, Lines, chunks
 
 from cambist import Deny, Permit, Record, Refusal
 from cambist.errors import Fault, Replayed
@@ -20,6 +18,8 @@ from cambist.testing import ISSUER, Forge, MovableClock, Scripted, open_sts
 from cambist.testing.trusting import Trusting
 from cambist.token_type import JWT
 from cambist.trace import Step, Trace
+from cambist_hostapp.decisions import MAX_VALUE, Decisions, deciding, line
+from cambist_hostapp.lines import ATOMIC, MOST, Lines, chunks
 
 API = "https://api.example.test"
 

@@ -64,6 +64,10 @@ async def in_process(folder: Path, rounds: int, seconds: float) -> Figures:
     sts, ask = await opened(work.settings(folder / "rs256", alg="RS256"))
     services.append(sts)
     points["pipeline.rs256_out"] = asking(ask, work.body(), 200)
+    for kind in ("oidc", "access-token"):
+        sts, ask = await opened(work.settings(folder / kind, kind=kind))
+        services.append(sts)
+        points[f"pipeline.{kind}"] = asking(ask, work.of_kind(kind), 200)
     with ExitStack() as stack:
         if (opa := tools() / "bin/opa").is_file():
             words = [*(ROOT / f"policies/cambist/{name}.rego" for name in ("exchange", "soundness")), folder / "es256/data.json"]
@@ -159,7 +163,7 @@ def ratios(figures: Figures) -> Figures:
         told |= {n: f / base for n, f in figures.items() if n.startswith("pipeline.")}
         told |= {n.removesuffix(".c64.cpu"): f / base for n, f in figures.items() if n.startswith("http.") and n.endswith(".c64.cpu")}
     if permit := figures.get("pipeline.es256"):
-        told |= {kind: figures[f"pipeline.{kind}"] / permit for kind in ("refusal", "malformed")}
+        told |= {kind: figures[f"pipeline.{kind}"] / permit for kind in ("refusal", "malformed", "oidc", "access-token")}
     if theirs := figures.get(f"oidc_provider.2.c{MANY}.rate"):
         told["oidc_provider.2"] = figures[f"http.uvicorn.2.es256.c{MANY}.rate"] / theirs
     return {name: round(ratio, 3) for name, ratio in told.items()}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
 
+from cambist.audit import Observer
 from cambist.settings import parse
 from cambist.sts import Sts
 from cambist.web.endpoints import endpoints
@@ -15,14 +16,21 @@ from cambist.wire.call import Call, Reply
 Once = Callable[[], Awaitable[object]]
 
 
-async def opened(settings: dict[str, Any]) -> tuple[Sts, Callable[[bytes], Awaitable[Reply]]]:
+class Ask(Protocol):
+    """One request to the JSON endpoint; `authorization` is that header."""
+
+    def __call__(self, body: bytes, *, authorization: str = "") -> Awaitable[Reply]: ...
+
+
+async def opened(settings: Mapping[str, Any], *observers: Observer) -> tuple[Sts, Ask]:
     """A service in this process, and its JSON endpoint."""
     metrics = Metrics()
-    sts = await Sts(parse(settings), observers=(metrics,)).__aenter__()
+    sts = await Sts(parse(settings), observers=(metrics, *observers)).__aenter__()
     endpoint = endpoints(sts, metrics)["/v1/exchange/token"]
 
-    async def ask(body: bytes) -> Reply:
-        headers = (("content-type", "application/json"), ("content-length", str(len(body))))
+    async def ask(body: bytes, *, authorization: str = "") -> Reply:
+        said = (("authorization", authorization),) if authorization else ()
+        headers = (("content-type", "application/json"), ("content-length", str(len(body))), *said)
         return await endpoint(Call(method="POST", path="/v1/exchange/token", headers=headers, body=body, request_id="r"))
 
     return sts, ask

@@ -15,6 +15,12 @@ from joserfc.jwk import ECKey, RSAKey
 
 ROOT = Path(__file__).parents[2]
 JWT = "urn:ietf:params:oauth:token-type:jwt"
+KINDS = {
+    "jwt": (JWT, {}, {}),
+    "oidc": ("urn:ietf:params:oauth:token-type:id_token", {}, {}),
+    "access-token": ("urn:ietf:params:oauth:token-type:access_token", {"typ": "at+jwt"}, {"client_id": "web", "scope": "read"}),
+}
+"""Plugins that judge JWTs of an issuer: the type of their tokens, and what is in such a token's header and claims beside the usual."""
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 ISSUER = "https://issuer.example.test"
 TARGET = "https://api.example.test"
@@ -30,10 +36,11 @@ class Work:
     ec: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", {"kid": "ec", "alg": "ES256", "use": "sig"}))
     rsa: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "rsa", "alg": "RS256", "use": "sig"}))
 
-    def token(self, algorithm: str = "ES256", **changes: Any) -> str:
+    def token(self, algorithm: str = "ES256", kind: str = "jwt", **changes: Any) -> str:
         key, now = (self.ec if algorithm == "ES256" else self.rsa), int(time.time())
-        claims = {"iss": ISSUER, "sub": "web", "aud": self.audience, "iat": now, "exp": now + DAY // 2, "jti": "j", **changes}
-        return jwt.encode({"alg": algorithm, "kid": key.kid}, claims, key)
+        _, header, more = KINDS[kind]
+        claims = {"iss": ISSUER, "sub": "web", "aud": self.audience, "iat": now, "exp": now + DAY // 2, "jti": "j", **more, **changes}
+        return jwt.encode({"alg": algorithm, "kid": key.kid, **header}, claims, key)
 
     @property
     def jwks(self) -> Mapping[str, Any]:
@@ -46,7 +53,11 @@ class Work:
             asked["subject_token"] = self.token()
         return msgspec.json.encode(asked | changes)
 
-    def settings(self, folder: Path, *, alg: str = "ES256", policy: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def of_kind(self, kind: str) -> bytes:
+        """A request with a token that another plugin judges."""
+        return self.body(subject_token=self.token(kind=kind), subject_token_type=KINDS[kind][0])
+
+    def settings(self, folder: Path, *, alg: str = "ES256", policy: Mapping[str, Any] | None = None, kind: str = "jwt") -> dict[str, Any]:
         """Everything that protects is on: encrypted keys, a store that processes share, and the ledger."""
         folder.mkdir(parents=True, exist_ok=True)
         grants = {issuer: {"web": {TARGET: {"scopes": ["read"]}}} for issuer in (ISSUER, self.audience)}
@@ -54,9 +65,9 @@ class Work:
         rules = policy or {"opa-wasm": {"bundle": str(ROOT / "policies/bundle.tar.gz"), "data": str(folder / "data.json")}}
         return {
             "issuer": self.audience,
-            "authenticates": [JWT],
+            "authenticates": [KINDS[kind][0]],
             "plugins": {
-                "jwt": {"issuers": [{"issuer": ISSUER, "jwks": self.jwks, "algorithms": ["ES256", "RS256"]}]},
+                kind: {"issuers": [{"issuer": ISSUER, "audience": [self.audience], "jwks": self.jwks, "algorithms": ["ES256", "RS256"]}]},
                 "keys-file": {"directory": str(folder / "keys"), "kek": KEK, "algorithm": alg},
                 "sqlite": {"path": str(folder / "store.sqlite")},
                 "audit-log": {"directory": str(folder / "ledger"), "kek": "4b" * 32},

@@ -47,7 +47,7 @@ def permit(**members: Any) -> Callable[[PolicyInput], Permit]:
     return lambda question: Permit(**members)
 
 
-def changing(part: Callable[[PolicyInput], object], name: str, value: object) -> Callable[[PolicyInput], Permit]:
+def changing(part: Callable[[PolicyInput], Any], name: str, value: object) -> Callable[[PolicyInput], Permit]:
     """It says yes, and changes what it was asked."""
 
     def answer(question: PolicyInput) -> Permit:

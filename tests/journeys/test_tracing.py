@@ -48,7 +48,7 @@ class Receiver:
 def receiving() -> Iterator[tuple[Receiver, str]]:
     receiver = Receiver()
 
-    class Receiver(BaseHTTPRequestHandler):
+    class Posts(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             receiver.headers.append({name.lower(): value for name, value in self.headers.items()} | {"path": self.path})
@@ -64,7 +64,7 @@ def receiving() -> Iterator[tuple[Receiver, str]]:
         def log_message(self, *_: Any) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Posts)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

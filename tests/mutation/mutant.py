@@ -140,8 +140,12 @@ def _short(one: str, other: str) -> tuple[str, str]:
         return one, other
     start = _alike(one, other)
     end = _alike(one[start:][::-1], other[start:][::-1])
-    first, *others = (f"…{text[max(0, start - 20) : len(text) - end + 20]}…" for text in (one, other))
-    return first, others[0]
+    first, second = (f"…{text[max(0, start - 20) : len(text) - end + 20]}…" for text in (one, other))
+    return _cut(first), _cut(second)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}…{text[-LONGEST // 4 :]}"
 
 
 def _alike(one: str, other: str) -> int:

@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
-from typing import Any
+
+from coverage import Coverage
 
 
 class Reach:
-    """The lines of a file that were run since the last `begin`."""
+    """The lines of a file that were run while it was watched last."""
 
     def __init__(self, filename: str) -> None:
-        self._filename, self.lines = filename, set[int]()
+        self._filename, self.lines, self.took = filename, set[int](), 0.0
+        self._coverage = Coverage(data_file=None, include=[filename], config_file=False)
+        self._coverage.set_option("run:disable_warnings", ["no-data-collected", "module-not-measured"])
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        self.lines = set()
-        threading.settrace(self._called)
-        sys.settrace(self._called)
+        self._coverage.erase()
+        self._coverage.start()
+        began = time.monotonic()
         try:
             yield
         finally:
-            sys.settrace(None)
-            threading.settrace(None)
-
-    def _called(self, frame: FrameType, event: str, _: Any) -> Any:
-        return self._ran(frame, event, _) if frame.f_code.co_filename == self._filename else None
-
-    def _ran(self, frame: FrameType, event: str, _: Any) -> Any:
-        self.lines.add(frame.f_lineno)
-        return self._ran
-
-
-@contextmanager
-def taking(times: list[float]) -> Iterator[None]:
-    began = time.monotonic()
-    yield
-    times.append(time.monotonic() - began)
+            self.took = time.monotonic() - began
+            self._coverage.stop()
+            self.lines = set(self._coverage.get_data().lines(self._filename) or ())

@@ -12,7 +12,7 @@ import pytest
 from .forked import Tell, forked
 from .live import Living, Unpatchable
 from .mutant import Mutant
-from .reach import Reach, taking
+from .reach import Reach
 
 KILLED, ALIVE, UNREACHED, STILLBORN, LATE = "killed", "alive", "unreached", "stillborn", "killed by the time limit"
 LIMIT = 20.0
@@ -50,14 +50,14 @@ class Trial:
         return True
 
     def _reached(self, items: Sequence[pytest.Item]) -> list[tuple[bool, float, list[int]]]:
-        reach, verdict, times = Reach(self._filename), Verdict(), list[float]()
+        reach, verdict = Reach(self._filename), Verdict()
         told = []
         items[0].config.pluginmanager.register(verdict)
         for item, following in zip(items, [*items[1:], None], strict=True):
             verdict.failed = ""
-            with reach.watching(), taking(times):
+            with reach.watching():
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-            told.append((not verdict.failed, times[-1], sorted(reach.lines)))
+            told.append((not verdict.failed, reach.took, sorted(reach.lines)))
         return told
 
     def _try(self, living: Living, session: pytest.Session, mutant: Mutant, runs: Sequence[Run]) -> None:

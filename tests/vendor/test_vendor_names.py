@@ -12,9 +12,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from msgspec import Struct
 from habits.pages import blocks
 from habits.workspace import ROOT
+from msgspec import Struct
 
 import cambist
 import cambist.testing

@@ -71,9 +71,9 @@ class Guard:
             seen = {"exp": math.floor(proven.expires_at), "now": int(now)}
             raise Expired(f"it expired {math.ceil(now - proven.expires_at)} seconds ago", seen=seen)
         # TX-35: a token for another service, replayed here, is how one leak becomes many.
-        accepted = (proven.meant_for or self.audiences) | also_for
-        if proven.audience is not None and not proven.audience & accepted:
-            raise AudienceMismatch(expected=sorted(proven.meant_for or self.audiences), seen=sorted(proven.audience))
+        own = proven.meant_for or self.audiences
+        if proven.audience is not None and proven.audience.isdisjoint(own) and proven.audience.isdisjoint(also_for):
+            raise AudienceMismatch(expected=sorted(own), seen=sorted(proven.audience))
         if proven.confirmation is not None and proven.confirmation not in held.thumbprints:
             raise PossessionMissing()
 

@@ -167,7 +167,9 @@ def _split(document: Mapping[str, Any], problems: list[str]) -> tuple[dict[str, 
         elif name in Zone.model_fields and name != "id":
             default[name] = value
         else:
-            problems.append(f"{name}: unknown{suggestion(name, [n for n in (*Installation.model_fields, *Zone.model_fields) if n != 'id'])}")
+            problems.append(
+                f"{name}: unknown{suggestion(name, [n for n in (*Installation.model_fields, *Zone.model_fields) if n != 'id'])}"
+            )
     if isinstance(zones := ours.get("zones"), Mapping) and "default" in zones:
         problems.append("zones.default: the keys of the zone `default` stand at the top level")
         ours["zones"] = {name: zone for name, zone in zones.items() if name != "default"}

@@ -10,16 +10,18 @@ import httpx
 import pytest
 from habits.looking import LooksAtWhomItTrusts
 
-from cambist import Credential, Role, Validator
+from cambist import Credential, CredentialMalformed, Proven, Role, Validator
 from cambist.check import Sample, State
 from cambist.credential import Unverified
 from cambist.egress import Egress, EgressSettings
+from cambist.errors import PlatformToken
 from cambist.jwts import Jwts
-from cambist.testing import DeafHttp, EntraForge, MovableClock, ScriptedHttp, ValidatorContract
+from cambist.testing import ABSENT, DeafHttp, EntraForge, MovableClock, ScriptedHttp, ValidatorContract
+from cambist_azure.resource import NAMES
 from cambist_azure.settings import AzureSettings
 from cambist_azure.validator import AZURE_IDENTITY, EntraIdentities
 
-OURS = "api://cambist"
+OURS, KEYS = "api://cambist", "https://keys.example"
 
 
 def plugin(clock: MovableClock, http: httpx.AsyncBaseTransport, tenant: str) -> EntraIdentities:
@@ -84,6 +86,7 @@ async def test_a_diagnosis_asks_what_the_plugin_asks_of_a_token(changes: dict[st
     credential = Credential(token=forge.jwt(**changes), token_type=AZURE_IDENTITY, role=Role.SUBJECT)
     checks = await plugin(clock, ScriptedHttp({url: forge.jwks}), forge.tenant).diagnose(Sample(credential=credential))
     names = [check.name for check in checks]
+    assert names[0] == "platform"
     assert names[names.index("audience") + 1 :] == ["sole audience", "kind", "tenant", "workload", "identity", "facts"]
     assert [check.name for check in checks if check.state is State.FAILED] == failed
 
@@ -94,3 +97,54 @@ def test_a_credential_is_its_business_when_its_tenant_is_listed() -> None:
     validator = plugin(clock, DeafHttp(), forge.tenant)
     assert validator.recognizes(Unverified(token_type=AZURE_IDENTITY, issuer=forge.issuer))
     assert not validator.recognizes(Unverified(token_type=AZURE_IDENTITY, issuer="https://another.example"))
+
+
+# ── people, where a tenant lets them in ─────────────────────────────────────────────────────────────────
+
+
+async def proved(**changes: Any) -> Proven:
+    clock = MovableClock()
+    forge = EntraForge(OURS, clock)
+    tenant = {"id": forge.tenant, "users": True, "jwks_url": KEYS}
+    settings = AzureSettings.model_validate({"audience": [OURS], "tenants": [tenant]})
+    validator = EntraIdentities(settings, Jwts(Egress(EgressSettings(), ScriptedHttp({KEYS: forge.jwks})), clock))
+    return await validator.validate(Credential(token=forge.jwt(**changes), token_type=AZURE_IDENTITY, role=Role.SUBJECT))
+
+
+PERSON: dict[str, Any] = {"sub": "pairwise-of-alice", "idtyp": "user", "xms_mirid": ABSENT}
+
+
+@pytest.mark.parametrize(
+    ("changes", "scope"),
+    [
+        ({}, None),
+        ({**PERSON, "scp": "read write"}, {"read", "write"}),
+        ({**PERSON, "scp": ""}, set()),
+        (PERSON, set()),
+    ],
+)
+async def test_a_person_lends_no_more_than_scp_and_a_workload_has_what_is_its_own(changes: dict[str, Any], scope: set[str] | None) -> None:
+    assert (await proved(**changes)).scope == scope
+
+
+async def test_a_person_is_no_resource_though_a_claim_says_so() -> None:
+    told = (await proved(**{**PERSON, "xms_mirid": EntraForge.mirid})).identity.attributes
+    assert told["identity_kind"] == "user"
+    assert not {"resource_id", "resource_name", "subscription_id"} & told.keys()
+
+
+async def test_what_an_identity_runs_on_is_told_in_the_spelling_of_ids() -> None:
+    told = (await proved(xms_az_rid=EntraForge.mirid)).identity.attributes
+    assert told["xms_az_rid"] == EntraForge.mirid.lower()
+    assert set(told) & {"below", *NAMES} == NAMES
+
+
+async def test_a_token_that_is_for_an_api_of_azure_too_is_a_platforms() -> None:
+    with pytest.raises(PlatformToken):
+        await proved(aud=[OURS, "https://graph.microsoft.com"])
+
+
+@pytest.mark.parametrize("claim", ["xms_az_rid", "xms_mirid"])
+async def test_an_id_of_no_resource_is_told_by_the_claim_that_it_stands_in(claim: str) -> None:
+    with pytest.raises(CredentialMalformed, match=f"^{claim} is not the id of a resource"):
+        await proved(**{claim: "vm-7"})

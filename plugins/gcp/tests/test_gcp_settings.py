@@ -46,6 +46,8 @@ def test_a_mistake_is_told(table: dict[str, Any], said: str) -> None:
         ("65-compute@developer.gserviceaccount.com", "65"),
         ("65@cloudservices.gserviceaccount.com", "65"),
         ("65@something-new.gserviceaccount.com", None),
+        ("-compute@developer.gserviceaccount.com", None),
+        ("x@cloudbuild.gserviceaccount.com", None),
     ],
 )
 def test_an_address_tells_the_project(email: str, project: str | None) -> None:
@@ -59,6 +61,7 @@ def test_an_address_tells_the_project(email: str, project: str | None) -> None:
         *("alice@example.com", "robot@acme-prod.iam.gserviceaccount.com.example.net", "robot@gserviceaccount.com"),
         *("robot@evil.example@acme-prod.iam.gserviceaccount.com", "Robot@acme-prod.iam.gserviceaccount.com"),
         *("robot@acme-prod.iam.gserviceaccount.com\n", "robot@acme-prod.iam.xgserviceaccount.com", "a/../b@c.iam.gserviceaccount.com", ""),
+        *("robot@acme-prod.iam.gserviceaccount.co", "-compute@developer.gserviceaccount.co"),
     ],
 )
 def test_what_is_only_nearly_an_address_of_an_account_is_none(email: str) -> None:
