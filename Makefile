@@ -7,7 +7,7 @@ FOLDERS := $(PROJECTS:/pyproject.toml=)
 TYPED := $(wildcard $(FOLDERS:%=%/src) $(FOLDERS:%=%/tests) docs tests)
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: help setup run test check rows attacks chaos fuzz bench docs tools coverage mutation lock clean
+.PHONY: help setup run test check rows attacks chaos fuzz bench soak docs tools coverage mutation lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is (this)
@@ -36,6 +36,9 @@ fuzz: $(READY) ## Send N good requests with a few things changed, judge every an
 
 bench: $(READY) ## Measure an exchange beside its floor and beside oidc-provider; ARGS="--only process" for half of it (needs wrk)
 	@PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
+
+soak: $(READY) ## Ask RATE=200 times a second for SECONDS=300, with a rotation, other rules and an outage in the midst; ARGS="--page"
+	@PYTHONPATH=tests $(BIN)/python -m bench.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE)) $(ARGS)
 
 attacks: $(READY) ## Play sets of attacks against the real service; CORPORA=folder, SERVER=hypercorn or uvicorn, ARGS="--only jose-attacks"
 	@PYTHONPATH=tests $(BIN)/python -m attacks $(if $(CORPORA),--corpora $(CORPORA)) $(if $(SERVER),--server $(SERVER)) $(ARGS)

@@ -11,7 +11,7 @@ from cambist import Record
 from cambist.audit import DONE
 from cambist.errors import DeadlineExceeded, PluginFault
 from cambist.kept import PATIENCE, KeptKeys, KeptObserver, KeptStore
-from cambist.keys import EphemeralKeys
+from cambist.keys import EphemeralKeys, SigningKey
 from cambist.store import MemoryStore
 from cambist.testing import MovableClock
 from cambist.trace import Trace
@@ -74,6 +74,41 @@ async def test_keys_are_rotated_and_a_rotation_that_fails_is_a_fault_of_its_plug
     with pytest.raises(PluginFault) as refused:
         await kept.rotate("default")
     assert refused.value.plugin == "hostile"
+
+
+class Signing:
+    """A signing key that signs as the test says."""
+
+    def __init__(self, key: SigningKey, signs: Callable[[bytes], Any]) -> None:
+        self.kid, self.alg, self.signs = key.kid, key.alg, signs
+
+    async def sign(self, message: bytes) -> Any:
+        return self.signs(message)
+
+
+@pytest.mark.parametrize(
+    ("signature", "cause"),
+    [
+        (b"", "its key answered no signature"),
+        ("a text", "its key answered no signature"),
+        (None, "its key answered no signature"),
+        (bytes(64), "its key does not sign as the one it publishes"),
+    ],
+)
+async def test_a_key_whose_first_signature_nobody_could_verify_issues_nothing(
+    signature: object, cause: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = KeptKeys("hostile", keys := EphemeralKeys(MovableClock()))
+    good = await keys.signing("default")
+
+    async def signing(zone_id: str) -> Any:
+        return Signing(good, lambda _: signature)
+
+    monkeypatch.setattr(keys, "signing", signing)
+    with pytest.raises(PluginFault) as refused:
+        await (await kept.signing("default")).sign(b"message")
+    assert refused.value.facts["cause"] == cause
+    assert not kept.proved
 
 
 class Moody:

@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
-from cambist import DidNotStart, Host, Policy, Store, ZoneHost, hookimpl
+from cambist import Credential, DidNotStart, Host, Policy, Role, Store, Validator, ZoneHost, hookimpl
+from cambist.credential import NOTHING
 from cambist.errors import Unavailable, ZoneUnknown
+from cambist.judges import judging
 from cambist.settings import parse
 from cambist.store import MemoryStore
 from cambist.sts import Sts
-from cambist.testing import ISSUER, AllowAll, MovableClock, open_sts
+from cambist.testing import ISSUER, AllowAll, Forge, MovableClock, open_sts
 from cambist.testing.service import AtHand
+from cambist.testing.trusting import Trusting
+from cambist.token_type import JWT
 
 
 class Moody(AllowAll):
@@ -283,3 +287,37 @@ async def test_what_is_wrong_with_what_keeps_is_told_by_the_part_too() -> None:
     with pytest.raises(DidNotStart, match="plugin keeping offers more than one for `store`"):
         async with unopened(Keeping(2)).only_store():
             pass
+
+
+async def looked_into(**modules: Any) -> list[str]:
+    """Who judges in the default zone, by name, while the policy cannot open."""
+    moody = Moody()
+    moody.opens = raises(OSError("locked"))
+    settings = parse({"issuer": ISSUER, "plugins": {name: {} for name in ("moody", *modules)}})
+    sts = Sts(settings, clock=MovableClock(), finder=AtHand({"moody": moody, **modules}))
+    async with sts.only_judges() as zones, judging(zones, settings.zones["default"]) as judges:
+        credential = Credential(token=FORGE.jwt(), token_type=JWT, role=Role.SUBJECT)
+        assert (await judges.guard.prove(credential, NOTHING)).identity.issuer == FORGE.issuer
+        return [seated.plugin for seated in judges.seated if FORGE.issuer in (seated.issuers or ())]
+
+
+FORGE = Forge("https://issuer.example.test", ISSUER, MovableClock())
+
+
+async def test_what_judges_is_at_work_without_a_policy() -> None:
+    assert await looked_into(trusting=Trusting(FORGE)) == ["trusting"]
+
+
+async def test_two_that_cannot_both_judge_do_not_start_alone_either() -> None:
+    with pytest.raises(DidNotStart, match="one and other both take"):
+        await looked_into(one=Trusting(FORGE), other=Trusting(FORGE))
+
+
+async def test_what_cannot_offer_its_judges_is_told() -> None:
+    class Broken:
+        @hookimpl
+        def cambist_validators(self, host: ZoneHost) -> Iterator[Validator]:
+            raise OSError("no such file")
+
+    with pytest.raises(DidNotStart, match="plugin broken cannot open: OSError: no such file"):
+        await looked_into(broken=Broken(), trusting=Trusting(FORGE))

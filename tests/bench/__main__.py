@@ -11,8 +11,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,20 @@ from habits.opa import opa_server
 from habits.parts import tools
 from habits.running import free_port
 
+from cambist.audit import Observer
 from cambist.testing import serve
 
+from . import budget, growth, share, tables
 from .floor import floor
 from .load import Load, Measured, resident
 from .oidc import is_here, oidc_provider
-from .pipeline import asking, measured, opened
+from .pipeline import Ask, Once, asking, in_turn, measured, opened
 from .work import ROOT, TARGET, Work
 
 SERVERS = ("hypercorn", "uvicorn")
 MANY, FEW = 64, 8
+NEW = 5000
+"""Tokens in turn, more than signatures are remembered: each is verified as if it were seen for the first time."""
 Figures = dict[str, float]
 
 
@@ -38,50 +42,62 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="of one round over HTTP")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["process", "http"], help="measure half of it")
+    parser.add_argument("--only", choices=[*PARTS], help="measure a part of it")
+    parser.add_argument("--page", action="store_true", help="write the figures into docs/explanation/performance.md")
     args = parser.parse_args()
-    if args.only != "process" and shutil.which("wrk") is None:
+    parts = [args.only] if args.only else [*PARTS]
+    if {"http", "share"} & set(parts) and shutil.which("wrk") is None:
         sys.exit("wrk makes the load, and is not on PATH: apt-get install wrk, or ARGS='--only process'")
+    figures: Figures = {}
     with tempfile.TemporaryDirectory(prefix="cambist-bench-") as name:
-        folder = Path(name)
-        figures = asyncio.run(in_process(folder, args.rounds, args.seconds / 3)) if args.only != "http" else {}
-        if args.only != "process":
-            figures |= over_http(folder, args.rounds, args.seconds)
+        for part in parts:
+            figures |= PARTS[part](Path(name), args.rounds, args.seconds)
     report(figures)
+    if args.page:
+        tables.written(figures, ratios(figures))
+    sys.exit(1 if share.broken(figures) else 0)
 
 
 # ── without HTTP ────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def in_process(folder: Path, rounds: int, seconds: float) -> Figures:
-    """Microseconds of CPU for each, by what is asked."""
-    work = Work("https://sts.example.test")
-    points: dict[str, Callable[[], Awaitable[object]]] = {"floor.es256": floor(work, folder)}
-    services = []
-    sts, ask = await opened(work.settings(folder / "es256"))
-    services.append(sts)
-    points |= {f"pipeline.{name}": asking(ask, body, status) for name, body, status in requests(work)}
-    sts, ask = await opened(work.settings(folder / "rs256", alg="RS256"))
-    services.append(sts)
-    points["pipeline.rs256_out"] = asking(ask, work.body(), 200)
-    for kind in ("oidc", "access-token"):
-        sts, ask = await opened(work.settings(folder / kind, kind=kind))
-        services.append(sts)
-        points[f"pipeline.{kind}"] = asking(ask, work.of_kind(kind), 200)
-    with ExitStack() as stack:
-        if (opa := tools() / "bin/opa").is_file():
-            words = [*(ROOT / f"policies/cambist/{name}.rego" for name in ("exchange", "soundness")), folder / "es256/data.json"]
-            url = stack.enter_context(opa_server(opa, folder / "opa.log", *words)).url
-            sts, ask = await opened(work.settings(folder / "rest", policy={"opa-rest": {"url": url}}))
-            services.append(sts)
-            points["pipeline.opa_rest"] = asking(ask, work.body(), 200)
-        found: dict[str, list[float]] = defaultdict(list)
+    """Microseconds of CPU for each, by what is asked; and of the steps of the story, as a clock on the wall sees them."""
+    work, stopwatch = Work("https://sts.example.test"), budget.Stopwatch()
+    found: dict[str, list[float]] = defaultdict(list)
+    async with AsyncExitStack() as stack:
+        points: dict[str, Once] = {"floor.es256": floor(work, folder), **await _asked(work, folder, stack, stopwatch)}
         for _ in range(rounds):
             for name, once in points.items():
                 found[name].append(await measured(once, seconds))
-        for sts in services:
-            await sts.__aexit__(None, None, None)
-    return {name: statistics.median(values) for name, values in found.items()}
+    steps = {f"step.{name}": took for name, took in stopwatch.medians().items()}
+    return {name: statistics.median(values) for name, values in found.items()} | steps
+
+
+async def _asked(work: Work, folder: Path, stack: AsyncExitStack, stopwatch: budget.Stopwatch) -> dict[str, Once]:
+    """What is asked of services in this process, which live until the stack closes."""
+
+    async def at(settings: dict[str, Any], *observers: Observer) -> Ask:
+        sts, ask = await opened(settings, *observers)
+        stack.push_async_exit(sts)
+        return ask
+
+    ask = await at(work.settings(folder / "es256"))
+    points = {f"pipeline.{name}": asking(ask, body, status) for name, body, status in requests(work)}
+    tokens = (work.token(jti=f"j{number}") for number in range(NEW))
+    points["pipeline.es256_new"] = in_turn(asking(ask, work.body(subject_token=token), 200) for token in tokens)
+    unwritten = work.settings(folder / "unwritten")
+    del unwritten["plugins"]["audit-log"]
+    points["pipeline.no_ledger"] = asking(await at(unwritten), work.body(), 200)
+    points["pipeline.watched"] = asking(await at(work.settings(folder / "watched"), stopwatch), work.body(), 200)
+    points["pipeline.rs256_out"] = asking(await at(work.settings(folder / "rs256", alg="RS256")), work.body(), 200)
+    for kind in ("oidc", "access-token"):
+        points[f"pipeline.{kind}"] = asking(await at(work.settings(folder / kind, kind=kind)), work.of_kind(kind), 200)
+    if (opa := tools() / "bin/opa").is_file():
+        words = [*(ROOT / f"policies/cambist/{name}.rego" for name in ("exchange", "soundness")), folder / "es256/data.json"]
+        url = stack.enter_context(opa_server(opa, folder / "opa.log", *words)).url
+        points["pipeline.opa_rest"] = asking(await at(work.settings(folder / "rest", policy={"opa-rest": {"url": url}})), work.body(), 200)
+    return points
 
 
 def requests(work: Work) -> Iterator[tuple[str, bytes, int]]:
@@ -145,6 +161,22 @@ def _served(stack: ExitStack, folder: Path, server: Any, workers: int, figures: 
     path = "/v1/exchange/token"
     asked = requests(work) if workers == 2 else [next(requests(work))]
     return {f"{name}.{kind}": Point(Load(service.url, path, body), lambda: list(service.pids), status) for kind, body, status in asked}
+
+
+def shared(folder: Path, rounds: int, seconds: float) -> Figures:
+    """How evenly two workers share their load, on both servers."""
+    figures: Figures = {}
+    for server in SERVERS:
+        figures |= share.figures(server, share.shares(folder / f"share.{server}", server))
+    return figures
+
+
+PARTS: Mapping[str, Callable[[Path, int, float], Figures]] = {
+    "process": lambda folder, rounds, seconds: asyncio.run(in_process(folder, rounds, seconds / 3)),
+    "http": over_http,
+    "growth": lambda folder, rounds, seconds: growth.growth(folder, rounds, seconds / 3),
+    "share": shared,
+}
 
 
 # ── the report ──────────────────────────────────────────────────────────────────────────────────────────

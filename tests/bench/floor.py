@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from cambist.compact import base64url, encode
-from cambist.question import probe
 from cambist_opa_wasm.calls import fastest
 from cambist_opa_wasm.instance import Bounds, Instance
 from cambist_opa_wasm.module import compiled
@@ -28,13 +27,13 @@ SHA256 = ec.ECDSA(hashes.SHA256())
 def floor(work: Work, folder: Path) -> Callable[[], Awaitable[object]]:
     """Read the request, verify one ES256 signature, evaluate the compiled policy, sign one, and write the answer and a ledger line."""
     public, own = work.ec.public_key, ec.generate_private_key(ec.SECP256R1())
-    rules = read(ROOT / "policies/bundle.tar.gz", None)
+    rules = read(ROOT / "policies/bundle.tar.gz", work.data(folder))
     held = runtime()
     held.__enter__()
     instance = Instance(
         compiled(rules.wasm), rules.data, "cambist/exchange/decision", Bounds(fuel=10**8, deadline=1.0, memory=256), fastest()
     )
-    body, question = work.body(), probe()
+    body, question = work.body(), work.question()
     ledger = os.open(folder / "floor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     header = encode(msgspec.json.encode({"alg": "ES256", "kid": "k", "typ": "at+jwt"}))
 

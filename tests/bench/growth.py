@@ -6,27 +6,27 @@ Each size is a service in a process of its own. All sizes of one thing are measu
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from cambist_hostapp.opening import settled
 from chaos.stage import toml
 from habits.running import free_port, running
+
+from cambist_hostapp.opening import settled
 
 from .load import resident
 from .many import KINDS, key, many, trusted
 from .page import put
-from .pipeline import asking, measured, opened
+from .pipeline import asking, in_turn, measured, opened
 from .plot import Bars
 from .work import ROOT, Work
 
@@ -59,7 +59,7 @@ def _grown(kind: str, folder: Path, rounds: int, seconds: float, sizes: Sequence
 
 @contextmanager
 def _alive(kind: str, size: int, folder: Path) -> Iterator[Connection]:
-    """A service in a process of its own, until the block ends: it tells its weight, and then what an exchange costs, for so many seconds."""
+    """A process with a service, until the block ends: it tells its weight, and then what an exchange costs, for so many seconds each."""
     context = get_context("spawn")
     ours, its = context.Pipe()
     process = context.Process(target=_live, args=(its, kind, size, folder))
@@ -82,11 +82,7 @@ async def _lived(pipe: Connection, kind: str, size: int, folder: Path) -> None:
     await much.revoke()
     before = resident(os.getpid())
     sts, ask = await opened(much.settings)
-    turns = itertools.cycle([asking(partial(ask, authorization=proof), body, 200) for body, proof in much.asked])
-
-    def once() -> Awaitable[object]:
-        return next(turns)()
-
+    once = in_turn(asking(partial(ask, authorization=proof), body, 200) for body, proof in much.asked)
     for _ in much.asked:
         await once()
     settled()  # as a worker does
@@ -112,7 +108,7 @@ def _started(folder: Path, size: int) -> float:
 # ── for the page ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def drawn(figures: Figures, sizes: Sequence[int] = SIZES) -> str:
+def drawn(figures: Mapping[str, float], sizes: Sequence[int] = SIZES) -> str:
     """The plot: what an exchange costs, over what it costs with one."""
     groups = [(kind, [figures[f"growth.{kind}.{size}"] / figures[f"growth.{kind}.{sizes[0]}"] for size in sizes]) for kind in KINDS]
     return Bars(
@@ -124,7 +120,7 @@ def drawn(figures: Figures, sizes: Sequence[int] = SIZES) -> str:
     ).svg()
 
 
-def told(figures: Figures, sizes: Sequence[int] = SIZES) -> str:
+def told(figures: Mapping[str, float], sizes: Sequence[int] = SIZES) -> str:
     lines = ["| of what | bytes of memory for each |", "|---|--:|"]
     lines += [f"| {kind} | {figures[f'growth.{kind}.bytes']:,.0f} |" for kind in KINDS]
     first, last = (figures[f"growth.start.{size}"] for size in (sizes[0], sizes[-1]))
@@ -132,7 +128,7 @@ def told(figures: Figures, sizes: Sequence[int] = SIZES) -> str:
     return "\n".join([*lines, "", said])
 
 
-def written(figures: Figures) -> None:
+def written(figures: Mapping[str, float]) -> None:
     """The plot, and the words beside it."""
     PLOT.write_text(drawn(figures), "utf-8")
     put("growth", told(figures))

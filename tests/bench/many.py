@@ -22,6 +22,8 @@ from .work import ISSUER, TARGET, Work
 ASKED = 50
 SECRET = "much"
 READ = {"scopes": ["read"]}
+ANY: Mapping[str, Any] = {ISSUER: {"web": {}}}
+"""What lets an application ask for the subject."""
 Asked = Sequence[tuple[bytes, str]]
 """Bodies, each with what stands in `Authorization`."""
 Zone = Mapping[str, Any]
@@ -78,7 +80,7 @@ def _applications(work: Work, settings: dict[str, Any], size: int) -> tuple[Zone
     hashed = hash_secret(SECRET)
     names = [f"application-{number}" for number in range(size)]
     settings["applications"] = {name: {"secret_hash": hashed, "jwks": {"keys": [key().as_dict(private=False)]}} for name in names}
-    clients = {name: {ISSUER: {"web": {}}} for name in names}
+    clients = dict.fromkeys(names, ANY)
     body = work.body()
     return {"grants": _grants(TARGET), "clients": clients}, [(body, _basic(names[number])) for number in _some(size)]
 
@@ -90,7 +92,7 @@ def _resources(work: Work, settings: dict[str, Any], size: int) -> tuple[Zone, A
     settings["resources"] = {name: {"scopes": ["read"], "owner": "owner"} for name in names}
     token = work.token()
     asked = [(work.body(subject_token=token, audience=names[number]), _basic("owner")) for number in _some(size)]
-    return {"grants": _grants(*names), "clients": {"owner": {ISSUER: {"web": {}}}}}, asked
+    return {"grants": _grants(*names), "clients": {"owner": ANY}}, asked
 
 
 def _revocations(work: Work, settings: dict[str, Any], size: int) -> tuple[Zone, Asked]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from cambist.audit import Observer
@@ -47,6 +48,16 @@ def asking(ask: Callable[[bytes], Awaitable[Reply]], body: bytes, status: int) -
         if reply.status != status:
             raise AssertionError(reply)
         return reply
+
+    return once
+
+
+def in_turn(each: Iterable[Once]) -> Once:
+    """One of them after the other, and again."""
+    turns = itertools.cycle(each)
+
+    async def once() -> object:
+        return await next(turns)()
 
     return once
 

@@ -11,7 +11,8 @@ LEFT, TOP, RIGHT, BOTTOM = 64, 40, 16, 76
 _DEEP, _TALL = HEIGHT - BOTTOM, HEIGHT - BOTTOM - TOP
 
 STYLE = """\
-    text { fill: #1f2328 } .quiet { fill: #57606a; font-size: 12px } .paper { fill: #ffffff } .line { stroke: #d1d9e0 } .axis { stroke: #57606a }
+    text { fill: #1f2328 } .quiet { fill: #57606a; font-size: 12px } .paper { fill: #ffffff }
+    .line { stroke: #d1d9e0 } .axis { stroke: #57606a }
     .bar0 { fill: #54aeff } .bar1 { fill: #0969da } .bar2 { fill: #0a3069 }
     @media (prefers-color-scheme: dark) {
       text { fill: #f0f6fc } .quiet { fill: #9198a1 } .paper { fill: #0d1117 } .line { stroke: #2f3742 } .axis { stroke: #9198a1 }
@@ -36,7 +37,9 @@ class Bars:
         return max(1.5, (int(tallest * 2) + 1) / 2)
 
     def svg(self) -> str:
-        head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="system-ui, \'DejaVu Sans\', sans-serif"'
+        head = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="system-ui, \'DejaVu Sans\', sans-serif"'
+        )
         lines = [
             f'{head} font-size="14" role="img" aria-labelledby="title">',
             f'  <title id="title">{escape(self.title)}</title>',
@@ -55,7 +58,8 @@ class Bars:
             yield f'  <text class="quiet" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{half / 2:g}</text>'
         middle = TOP + _TALL / 2
         yield f'  <text class="quiet" transform="translate(18 {middle:.1f}) rotate(-90)" text-anchor="middle">{escape(self.up)}</text>'
-        yield f'  <text class="quiet" x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{_DEEP + 40}" text-anchor="middle">{escape(self.across)}</text>'
+        x = (LEFT + WIDTH - RIGHT) / 2
+        yield f'  <text class="quiet" x="{x:.0f}" y="{_DEEP + 40}" text-anchor="middle">{escape(self.across)}</text>'
 
     def _bars(self) -> Iterator[str]:
         room = (WIDTH - LEFT - RIGHT) / len(self.groups)

@@ -25,7 +25,7 @@ from .work import ISSUER, ROOT, TARGET, Work
 BEFORE, AFTER = 290, 280
 """Lifetimes that the two bundles give, by which an answer tells which of them decided."""
 STALE = 61.0
-"""Seconds by which the clock is moved when the issuer goes away: its keys are too old at once, and every worker has to ask for them."""
+"""Seconds by which the clock is moved when the issuer leaves and returns: its keys are too old at once, and every worker asks for them."""
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Scene:
 
     def rotate(self) -> None:
         """Raises CalledProcessError."""
-        command = [sys.executable, "-m", "cambist_hostapp", "-c", self.folder / "cambist.toml", "keys", "rotate", "--zone", "default"]
+        command = [sys.executable, "-m", "cambist_hostapp", "-c", f"{self.folder}/cambist.toml", "keys", "rotate", "--zone", "default"]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
 
     def swap(self) -> None:
@@ -81,6 +81,7 @@ class Scene:
     def issuer_returns(self) -> None:
         command = [sys.executable, "-m", "http.server", self.published, "--bind", "127.0.0.1", "--directory", self.folder / "issuer"]
         self.issuer.enter_context(running(command, self.jwks_url, self.folder / "issuer.log"))
+        self.clock.move(STALE)
 
     def _bundle(self, ttl: int) -> None:
         """The default rules with data that give such a lifetime, moved into place in one step."""

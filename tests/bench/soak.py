@@ -1,10 +1,11 @@
-"""`make soak`: a steady load for minutes, with a rotation, other rules and an outage in its midst; ends with 1 where a promise was broken."""
+"""`make soak`: a steady load, with a rotation, other rules and an outage in its midst; ends with 1 where a promise was broken."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import json
+import math
 import statistics
 import sys
 import tempfile
@@ -14,6 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import uvloop
 
 from cambist.testing.serving import Served
 
@@ -74,11 +77,20 @@ class Soaked:
         return self._between(self.plan.warm, self.plan.warm + self.plan.window, pid)
 
     def _between(self, first: float, last: float, pid: int) -> float:
-        return statistics.median(bytes_ for moment, bytes_ in self.memory[pid].items() if first <= moment <= last)
+        found = [size for moment, size in self.memory[pid].items() if first <= moment <= last]
+        return statistics.median(found) if found else math.nan
+
+    def _course(self, pid: int) -> list[float]:
+        """The memory of a worker in steps of the window: whether it climbs, or jumped once."""
+        moments = range(int(self._end / self.plan.window))
+        return [round(self._between(step * self.plan.window, (step + 1) * self.plan.window, pid) / 1e6, 1) for step in moments]
+
+    def _first_time(self, said: str) -> float:
+        return min(one.at for one in self.answers if one.said == said)
 
     def broken(self) -> list[str]:
         """The promises that were not kept, and the troubles that did not happen: without them the rest would be worth nothing."""
-        found = [f"{count} times: {said}" for said, count in self.errors.items()]
+        found = [f"{count} times: {said}, first after {self._first_time(said):.0f} s" for said, count in self.errors.items()]
         found += [f"a worker grew by {drift:.1%}" for drift in self.drifts if drift >= DRIFT]
         if self.pids[0] != self.pids[1]:
             found.append("a worker was started again")
@@ -90,6 +102,10 @@ class Soaked:
             found.append("not every worker noticed that the issuer left and returned")
         return found
 
+    def complaints(self) -> list[str]:
+        """The last lines of the log that are more than news."""
+        return [line for line in self.log.splitlines() if '"level":"info"' not in line][-40:]
+
     def figures(self) -> dict[str, Any]:
         took, late = _percentiles([one.took for one in self.answers]), _percentiles([one.late for one in self.answers])
         return {
@@ -99,7 +115,7 @@ class Soaked:
             "p99_ms": took[99],
             "client_late_p99_ms": late[99],
             "drift": [round(drift, 4) for drift in self.drifts],
-            "megabytes": [round(self._first(pid) / 1e6, 1) for pid in self.memory],
+            "megabytes": [self._course(pid) for pid in self.memory],
             "broken": self.broken(),
         }
 
@@ -108,6 +124,11 @@ def _percentiles(seconds: Sequence[float]) -> dict[int, float]:
     """In milliseconds."""
     cut = statistics.quantiles(seconds, n=100, method="inclusive")
     return {percent: round(cut[percent - 1] * 1000, 2) for percent in (50, 99)}
+
+
+def run(plan: Plan, folder: Path) -> Soaked:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(soaked(plan, folder))
 
 
 async def soaked(plan: Plan, folder: Path) -> Soaked:
@@ -123,8 +144,7 @@ async def soaked(plan: Plan, folder: Path) -> Soaked:
         before, began = list(service.pids), time.monotonic()
         watching = asyncio.create_task(_watched(service, began))
         happening = asyncio.create_task(_troubled(scene, plan, began))
-        url = f"{service.url}/v1/exchange/token"
-        answers = await paced(url, body, rate=plan.rate, seconds=plan.warm + plan.seconds)
+        answers = await paced(service.port, "/v1/exchange/token", body, rate=plan.rate, seconds=plan.warm + plan.seconds)
         await happening
         watching.cancel()
         memory = await asyncio.gather(watching)
@@ -156,10 +176,11 @@ def told(done: Soaked) -> str:
     """For the page."""
     figures, plan = done.figures(), done.plan
     drift = " and ".join(f"{part:+.1%}" for part in figures["drift"])
+    took, late = f"{figures['p50_ms']:.1f} ms, 99 of 100 within {figures['p99_ms']:.1f} ms", f"{figures['client_late_p99_ms']:.1f} ms"
     return (
         f"The last run: {figures['exchanges']:,} exchanges in {plan.warm + plan.seconds:.0f} s on {plan.server} with {WORKERS} workers, "
-        f"{figures['errors']} errors. Half of the answers came within {figures['p50_ms']:.1f} ms, 99 of 100 within {figures['p99_ms']:.1f} ms "
-        f"(the client itself was late by up to {figures['client_late_p99_ms']:.1f} ms as often). Memory of the workers at the end: {drift}."
+        f"{figures['errors']} errors. Half of the answers came within {took}; the client itself sent 99 of 100 at most {late} too late. "
+        f"Memory of the workers at the end, over that after the warm-up: {drift}."
     )
 
 
@@ -173,9 +194,11 @@ def main() -> None:
     args = parser.parse_args()
     plan = Plan(seconds=args.seconds, rate=args.rate, warm=args.warm, server=args.server)
     with tempfile.TemporaryDirectory(prefix="cambist-soak-") as folder:
-        done = asyncio.run(soaked(plan, Path(folder)))
+        done = run(plan, Path(folder))
     if args.page:
         put("soak", told(done))
+    if done.broken():
+        sys.stderr.write("".join(f"{line}\n" for line in done.complaints()))
     sys.stdout.write(told(done) + "\n" + json.dumps(done.figures()) + "\n")
     sys.exit(1 if done.broken() else 0)
 

@@ -13,6 +13,11 @@ import msgspec
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
+from cambist import Identity
+from cambist.identifier import identifier
+from cambist.question import VERSION, Asked, Client, Party, Question, RequestDocument, encoded
+from cambist.zone import Zone
+
 ROOT = Path(__file__).parents[2]
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 KINDS = {
@@ -53,6 +58,32 @@ class Work:
             asked["subject_token"] = self.token()
         return msgspec.json.encode(asked | changes)
 
+    def data(self, folder: Path) -> Path:
+        """What the default rules grant by."""
+        grants = {issuer: {"web": {TARGET: {"scopes": ["read"]}}} for issuer in (ISSUER, self.audience)}
+        file = folder / "data.json"
+        file.write_text(json.dumps({"cambist": {"zones": {"default": {"grants": grants}}}}))
+        return file
+
+    def question(self) -> bytes:
+        """What the policy is asked about such a request."""
+        now = int(time.time())
+        claims = {"iss": ISSUER, "sub": "web", "aud": self.audience, "iat": now, "exp": now + DAY // 2, "jti": "j"}
+        name = identifier(Zone(issuer=self.audience), Identity(issuer=ISSUER, subject="web"))
+        ends: dict[str, Any] = {"token_type": JWT, "expires_at": now + DAY // 2, "audience": [self.audience], "attributes": claims}
+        return encoded(
+            Question(
+                version=VERSION,
+                zone="default",
+                now=now,
+                subject=Party(id=name, issuer=ISSUER, subject="web", **ends),
+                actor=None,
+                chain=[],
+                client=Client(id=name, method="subject", application=False),
+                request=RequestDocument(grant_type=GRANT, targets=[Asked(id=TARGET, declared=False)], scope=["read"]),
+            )
+        )
+
     def of_kind(self, kind: str) -> bytes:
         """A request with a token that another plugin judges."""
         return self.body(subject_token=self.token(kind=kind), subject_token_type=KINDS[kind][0])
@@ -60,9 +91,8 @@ class Work:
     def settings(self, folder: Path, *, alg: str = "ES256", policy: Mapping[str, Any] | None = None, kind: str = "jwt") -> dict[str, Any]:
         """Everything that protects is on: encrypted keys, a store that processes share, and the ledger."""
         folder.mkdir(parents=True, exist_ok=True)
-        grants = {issuer: {"web": {TARGET: {"scopes": ["read"]}}} for issuer in (ISSUER, self.audience)}
-        (folder / "data.json").write_text(json.dumps({"cambist": {"zones": {"default": {"grants": grants}}}}))
-        rules = policy or {"opa-wasm": {"bundle": str(ROOT / "policies/bundle.tar.gz"), "data": str(folder / "data.json")}}
+        data = self.data(folder)
+        rules = policy or {"opa-wasm": {"bundle": str(ROOT / "policies/bundle.tar.gz"), "data": str(data)}}
         return {
             "issuer": self.audience,
             "authenticates": [KINDS[kind][0]],

@@ -47,8 +47,13 @@ PAGE = (
 KNOWN = frozenset({*PAGE, *ALIASES.values(), ID_TOKEN, KUBERNETES_SA, f"{IETF}saml1", f"{IETF}saml2", f"{IETF}refresh_token"})
 
 
+_USUAL = {**{name: name for name in KNOWN}, **ALIASES}
+
+
 def canonical(name: str) -> str:
     """The one name of a type. Types compare by exact string, but for the namespace of a URN (RFC 8141 section 3.1)."""
+    if (usual := _USUAL.get(name)) is not None:
+        return usual
     head, colon, rest = name.partition(":")
     namespace, second, tail = rest.partition(":")
     exact = f"{head.lower()}{colon}{namespace.lower()}{second}{tail}" if head.lower() == "urn" else name

@@ -11,10 +11,11 @@ import msgspec
 import pytest
 from habits.looking import LooksAtWhomItTrusts
 
-from cambist import Credential, Role, Validator
+from cambist import Credential, Role, Unavailable, Validator
 from cambist.check import Sample, State
 from cambist.credential import Unverified
 from cambist.egress import Egress, EgressSettings
+from cambist.errors import ClaimMissing, CredentialMalformed, LegacyToken
 from cambist.jwts import Jwts
 from cambist.testing import ABSENT, ApiServer, DeafHttp, KubernetesForge, MovableClock, ScriptedHttp, ValidatorContract
 from cambist.testing import ISSUER as STS
@@ -137,6 +138,7 @@ async def test_a_diagnosis_of_clusters_that_share_an_issuer_is_of_the_one_whose_
     for changes, failed in (
         ({}, []),
         ({"aud": [STS, "https://api.example"]}, ["sole audience"]),
+        ({"aud": ["https://api.example"]}, ["audience"]),
         ({"kubernetes.io": ABSENT}, ["kubernetes.io"]),
     ):
         credential = Credential(token=ours.jwt(**changes), token_type=KUBERNETES_SA, role=Role.SUBJECT)
@@ -149,3 +151,89 @@ def test_a_credential_is_its_business_when_its_cluster_is_listed_or_when_no_clus
     validator = plugin(MovableClock(), DeafHttp(), {"issuer": "https://cluster.example"})
     for issuer, its in (("https://cluster.example", True), ("kubernetes/serviceaccount", True), ("https://another.example", False)):
         assert validator.recognizes(Unverified(token_type=KUBERNETES_SA, issuer=issuer)) is its
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (httpx.Response(201, json={"kind": "TokenReview", "status": {"authenticated": True}}), "authenticates a token that nobody issued"),
+        (httpx.Response(403), "status 403"),
+        (httpx.Response(201, json={"kind": "Status"}), "it is no TokenReview"),
+    ],
+)
+async def test_an_api_server_that_gives_no_sound_answer_is_told_as_such(answer: httpx.Response, said: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(CALLER)
+    review = {"url": API, "token_file": str(tmp_path / "token")}
+    http = ScriptedHttp({f"{API}{PATH}": answer})
+    (trust,) = plugin(MovableClock(), http, {"issuer": "https://cluster.example", "review": review}).trusts
+    (source,) = trust.sources
+    (check,) = await source.look()
+    assert (check.name, check.state) == ("review", State.FAILED)
+    assert said in check.said
+
+
+async def test_a_token_of_the_issuer_that_every_cluster_once_had_is_legacy_whatever_else_it_says() -> None:
+    clock = MovableClock()
+    token = KubernetesForge(STS, clock).jwt(iss="kubernetes/serviceaccount")
+    with pytest.raises(LegacyToken):
+        await plugin(clock, DeafHttp(), {"issuer": "https://cluster.example"}).validate(
+            Credential(token=token, token_type=KUBERNETES_SA, role=Role.SUBJECT)
+        )
+
+
+async def test_a_diagnosis_asks_the_api_server_where_that_counts(tmp_path: Path) -> None:
+    clock, issuer = MovableClock(), "https://cluster.example"
+    (tmp_path / "token").write_text(CALLER)
+    server = ApiServer(forge := KubernetesForge(STS, clock, issuer=issuer), CALLER)
+    asked = plugin(clock, asking(server), {"issuer": issuer, "review": {"url": API, "token_file": str(tmp_path / "token")}})
+    assert [(trust.issuer, trust.name) for trust in asked.trusts] == [(issuer, "")]
+    sample = Sample(credential=Credential(token=forge.jwt(), token_type=KUBERNETES_SA, role=Role.SUBJECT))
+    for states in ([State.PASSED], [State.FAILED]):
+        assert [check.state for check in await asked.diagnose(sample) if check.name == "review"] == states
+        server.deleted.add(forge.claims()["kubernetes.io"]["pod"]["uid"])
+
+
+@pytest.mark.parametrize("uid", [5, "", None, ["uid"], ABSENT])
+async def test_an_account_without_an_id_of_its_own_is_none(uid: object) -> None:
+    """One that was made anew under the same name is told apart by nothing else."""
+    clock, issuer = MovableClock(), "https://cluster.example"
+    forge = KubernetesForge(STS, clock, issuer=issuer)
+    bound = forge.claims()["kubernetes.io"]
+    account = {name: value for name, value in {**bound["serviceaccount"], "uid": uid}.items() if value is not ABSENT}
+    token = forge.jwt(**{"kubernetes.io": {**bound, "serviceaccount": account}})
+    with pytest.raises((ClaimMissing, CredentialMalformed), match="uid"):
+        await plugin(clock, DeafHttp(), {"issuer": issuer, "jwks": forge.jwks}).validate(
+            Credential(token=token, token_type=KUBERNETES_SA, role=Role.SUBJECT)
+        )
+
+
+@pytest.mark.parametrize("status", [200, 201])
+async def test_an_api_server_is_asked_as_its_interface_has_it(status: int, tmp_path: Path) -> None:
+    clock, issuer, requests = MovableClock(), "https://cluster.example", list[httpx.Request]()
+    (tmp_path / "token").write_text(CALLER)
+    server = ApiServer(forge := KubernetesForge(STS, clock, issuer=issuer), CALLER)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(status, json=server.answer(request.headers["authorization"], request.content)[1])
+
+    review = {"url": f"{API}/", "token_file": str(tmp_path / "token")}
+    validator = plugin(clock, ScriptedHttp({f"{API}{PATH}": answer}), {"issuer": issuer, "review": review})
+    await validator.validate(Credential(token=forge.jwt(), token_type=KUBERNETES_SA, role=Role.SUBJECT))
+    (request,) = requests
+    assert (request.method, str(request.url)) == ("POST", f"{API}{PATH}")
+    assert (request.headers["accept"], request.headers["content-type"]) == ("application/json", "application/json")
+
+
+async def test_a_good_answer_under_a_bad_status_is_none(tmp_path: Path) -> None:
+    clock, issuer = MovableClock(), "https://cluster.example"
+    (tmp_path / "token").write_text(CALLER)
+    server = ApiServer(forge := KubernetesForge(STS, clock, issuer=issuer), CALLER)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(500, json=server.answer(request.headers["authorization"], request.content)[1])
+
+    review = {"url": API, "token_file": str(tmp_path / "token")}
+    validator = plugin(clock, ScriptedHttp({f"{API}{PATH}": answer}), {"issuer": issuer, "review": review})
+    with pytest.raises(Unavailable):
+        await validator.validate(Credential(token=forge.jwt(), token_type=KUBERNETES_SA, role=Role.SUBJECT))
