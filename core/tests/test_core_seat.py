@@ -41,6 +41,19 @@ def test_a_seat_offers_what_the_ground_has() -> None:
     assert (found.http, found.jwts, found.clock(), found.issuer) == (found.ground.http, found.ground.jwts, 5, "https://sts.test")
 
 
+def test_a_table_is_read_once_for_all_who_ask_for_the_same_shape() -> None:
+    """Zones are looked at before they open: a plugin that trusts thousands must not be read twice for it."""
+
+    class Other(Table):
+        """Another shape of the same table."""
+
+    first = seat(table={"colour": "blue"})
+    again = seat(table={"colour": "blue"}, ground=first.ground)
+    assert again.settings(Table) is first.settings(Table)
+    assert again.claimed
+    assert type(again.settings(Other)) is Other
+
+
 async def test_a_plugin_is_told_how_long_a_rotation_must_wait() -> None:
     """For the verifiers that keep key sets the longest, and for the tokens that live the longest, whichever zone they are of."""
     seen: list[Horizon] = []

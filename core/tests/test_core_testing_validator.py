@@ -7,13 +7,14 @@ import hmac
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from cambist import Credential, DidNotStart, Identity, Proven, Rejected, Role, Unverified
+from cambist.check import Check, Sample, Trust
 from cambist.egress import Egress, EgressSettings
 from cambist.jwts import Jwts
 from cambist.testing import ISSUER, DeafHttp, Forge, MovableClock, ValidatorContract
@@ -155,6 +156,17 @@ def slow(credential: Credential, length: int = 0) -> None:
         time.sleep(0.06)
 
 
+@dataclass
+class Diagnosing(Sound):
+    """Says the same of every sample."""
+
+    says: Sequence[Check]
+    trusts: Sequence[Trust] = ()
+
+    async def diagnose(self, sample: Sample) -> Sequence[Check]:
+        return self.says
+
+
 FAULTS: list[tuple[str, Any, str]] = [
     ("it_fills_the_seam", Unfinished(), r"it lacks `recognizes`; `validate` is not `async def` \(docs/reference/hooks.md\)"),
     ("it_fills_the_seam", Faulty(token_types=STAMP), "token_types is no frozenset"),
@@ -184,6 +196,12 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("a_megabyte_is_refused_quickly", respelt(lambda text: GOOD.token), "a megabyte was accepted"),
     ("each_precisely_wrong_credential_is_refused", respelt(lambda text: GOOD.token), "though it breaks the rule: of somebody else"),
     ("each_precisely_wrong_credential_is_refused", Faulty(fail), "neither accepted nor refused: of somebody else.*: a fault of the plugin"),
+    ("its_diagnosis_agrees_with_its_judgement", Diagnosing([]), r"of somebody else: it was refused.*what fails by its diagnosis is \[\]"),
+    (
+        "its_diagnosis_agrees_with_its_judgement",
+        Diagnosing([Check.refused("stamp", Rejected("the stamp is broken"))]),
+        r"good: it was accepted.*what fails by its diagnosis is \['stamp'\]",
+    ),
     ("a_proof_ends_when_the_credential_does", Faulty(after=lambda _, proven, __: replace(proven, expires_at=float("inf"))), "has no end"),
     ("what_it_cannot_reach_is_not_held_against_the_credential", Sound(), r"was accepted: raise cambist\.Unavailable"),
     ("it_remembers_no_credential", keeping(lambda sent: {"token": f" {sent.token}".strip()}), "it keeps the credential"),

@@ -82,7 +82,10 @@ def spent(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICK
 
 
-def resident(pid: int) -> int:
-    """Bytes of memory that are a process's own share (PSS): what is shared counts by its part."""
+def resident(pid: int, kind: str = "Pss") -> int:
+    """Bytes of memory that are a process's own share (PSS): what is shared counts by its part.
+
+    That part grows when a stranger who has the same libraries ends; `Rss` is all that is there, and depends on nobody else.
+    """
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{kind}:"))

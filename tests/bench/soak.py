@@ -157,7 +157,7 @@ async def _watched(service: Served, began: float) -> dict[int, dict[float, int]]
     try:
         while True:
             for pid in filter(None, service.pids):
-                memory[pid][time.monotonic() - began] = resident(pid)
+                memory[pid][time.monotonic() - began] = resident(pid, "Rss")
             await asyncio.sleep(0.5)
     except asyncio.CancelledError:
         return memory

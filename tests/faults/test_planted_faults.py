@@ -16,7 +16,7 @@ JWT, ACME = "plugins/jwt/src/cambist_jwt", "plugins-contrib/acme/src/cambist_acm
 
 JUDGING = {JWT: "validator.py", ACME: "__init__.py"}
 
-VERIFY = "        verified = await self._jwts.verify(credential.token, self._expected)\n"
+VERIFY = "        verified = await self._jwts.verify(credential, self._expected)\n"
 PROVEN = "        return verified.proven()\n"
 IMPORTS = "from __future__ import annotations\n"
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from cambist import DidNotStart
+from cambist.jwts import Jwts
 from cambist.testing import Forge, MovableClock, open_sts
 from cambist_jwt.settings import Issuer, JwtSettings
 
@@ -145,3 +146,10 @@ def test_every_setting_says_what_it_means_and_stays_as_it_is(shape: type[Issuer 
     assert all(field.description for field in shape.model_fields.values())
     with pytest.raises(ValidationError):
         JwtSettings(issuers=(Issuer(issuer=ISSUER),)).issuers = ()  # type: ignore[misc]  # frozen: that is what is tested
+
+
+def test_keys_that_stand_in_the_settings_are_read_once() -> None:
+    entry = Issuer.model_validate(issuer())
+    nobody: Any = object()  # nobody is asked for them
+    jwts = Jwts(nobody, MovableClock())
+    assert entry.expected(jwts).keys is entry.expected(jwts).keys
