@@ -93,6 +93,6 @@ def test_every_variable_names_a_file_that_is_there(made: Certificates) -> None:
 
 def test_openssl_verifies_it_strictly(made: Certificates) -> None:
     trusted = ["-CAfile", str(made.authority), str(made.certificate)]
-    command = [program("openssl"), "verify", "-x509_strict", "-verify_hostname", "localhost", *trusted]
+    command: list[str] = [str(program("openssl")), "verify", "-x509_strict", "-verify_hostname", "localhost", *trusted]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
