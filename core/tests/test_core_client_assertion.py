@@ -25,7 +25,7 @@ from cambist import (
 from cambist.client_assertion import JWT_BEARER, ClientAssertionValidator
 from cambist.credential import Unverified
 from cambist.egress import Egress, EgressSettings
-from cambist.errors import AlgorithmRefused, CallerUnproved, KeyUnknown, KindMismatch, Refusal
+from cambist.errors import AlgorithmRefused, AudienceMissing, CallerUnproved, KeyUnknown, KindMismatch, Refusal
 from cambist.jwts import Jwts
 from cambist.testing import ABSENT, Forge, MovableClock, open_sts
 from cambist.zone import CLIENT_CREDENTIALS, Application, Zone
@@ -110,6 +110,12 @@ async def test_any_other_audience_is_refused_and_so_is_one_more(audience: object
     bench = Bench()
     refusal = await bench.refused(bench.assertion(aud=audience))
     assert (type(refusal), refusal.expected, refusal.seen) == (AudienceMismatch, ISSUER, audience)
+
+
+async def test_an_assertion_for_nobody_is_told_whom_it_must_be_for() -> None:
+    bench = Bench()
+    refusal = await bench.refused(bench.assertion(aud=ABSENT))
+    assert (type(refusal), refusal.expected) == (AudienceMissing, [ISSUER])
 
 
 async def test_an_application_may_be_let_name_the_token_endpoint_in_its_place() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import VerifyMismatchError
 
 from cambist import Credential, Identity, Proven, Role
 from cambist import client_secret as module
@@ -74,6 +75,13 @@ def test_a_secret_is_kept_as_argon2id_with_a_salt_of_its_own() -> None:
     assert again != HASHED
     assert PasswordHasher().verify(again, SECRET)
     assert SECRET not in HASHED
+
+
+def test_the_hash_that_stands_in_for_an_application_is_one_that_takes_as_long() -> None:
+    """One that argon2 did not take would be answered at once, and so tell a stranger which applications there are."""
+    with pytest.raises(VerifyMismatchError):
+        PasswordHasher().verify(module._NOBODY, SECRET)
+    assert (module._NOBODY.rpartition("p=")[0], len(module._NOBODY)) == (HASHED.rpartition("p=")[0], len(HASHED))
 
 
 async def test_the_right_secret_proves_the_application_and_bounds_nothing() -> None:

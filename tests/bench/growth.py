@@ -24,7 +24,7 @@ from habits.running import free_port, running
 from cambist_hostapp.opening import settled
 
 from .load import resident
-from .many import KINDS, key, many, trusted
+from .many import KINDS, Many, key, many, trusted
 from .page import put
 from .pipeline import asking, in_turn, measured, opened
 from .plot import Bars
@@ -76,12 +76,19 @@ def _alive(kind: str, size: int, folder: Path) -> Iterator[Connection]:
 
 
 def _live(pipe: Connection, kind: str, size: int, folder: Path) -> None:
-    asyncio.run(_lived(pipe, kind, size, folder))
-
-
-async def _lived(pipe: Connection, kind: str, size: int, folder: Path) -> None:
     much = many(kind, size, folder)
-    await much.revoke()
+    if much.revoked:  # in another process, whose memory is not weighed with ours
+        revoking = get_context("spawn").Process(target=_revoke, args=(much,))
+        revoking.start()
+        revoking.join()
+    asyncio.run(_lived(pipe, much))
+
+
+def _revoke(much: Many) -> None:
+    asyncio.run(much.revoke())
+
+
+async def _lived(pipe: Connection, much: Many) -> None:
     before = resident(os.getpid())
     sts, ask = await opened(much.settings)
     once = in_turn(asking(partial(ask, authorization=proof), body, 200) for body, proof in much.asked)
