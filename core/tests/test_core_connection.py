@@ -7,6 +7,7 @@ import base64
 import contextlib
 import datetime
 import ipaddress
+import socket
 import ssl
 import threading
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +26,7 @@ from cryptography.x509.oid import NameOID
 
 from cambist import Unavailable
 from cambist import connection as connecting
-from cambist.connection import Resolver
+from cambist.connection import Resolver, why
 from cambist.egress import Egress, EgressSettings
 from cambist.jwks import RemoteKeys
 from cambist.testing import Forge, MovableClock
@@ -405,3 +406,27 @@ async def test_an_issuer_whose_name_moves_in_here_loses_no_token_and_reaches_nob
         assert (await keys.find(kid, "ES256")).kid == kid
         assert "link-local" in str(keys.trouble)
         assert served.connections == 1
+
+
+def _of_openssl() -> ssl.SSLError:
+    """One as OpenSSL makes them, with its reason."""
+    with pytest.raises(ssl.SSLError) as raised:
+        ssl.create_default_context().load_verify_locations(cadata="no certificate")
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (_of_openssl(), "it does not speak TLS as it should: "),
+        (socket.gaierror(-2, "unknown"), "its name leads nowhere"),
+        (ConnectionRefusedError(), "nobody listens there"),
+        (ValueError("of a kind of its own"), None),
+        (None, None),
+    ],
+)
+def test_what_kept_a_connection_from_coming_about_is_said_for_an_operator(error: BaseException | None, said: str | None) -> None:
+    wrapped = httpcore.ConnectError("wrapped")
+    wrapped.__cause__ = error
+    found = why(wrapped)
+    assert found == said if said is None else found is not None and found.startswith(said)

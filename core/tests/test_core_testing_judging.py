@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import pytest
 
 from cambist import Credential, Identity, Proven, Rejected, Role, Unverified
+from cambist.check import Check, Sample, State, Trust
 from cambist.credential import Possession
 from cambist.testing import ISSUER, KeyStoreContract, MovableClock, ObserverContract, PolicyContract, StoreContract, ValidatorContract
-from cambist.testing.contracts.judging import Judge, is_refused, told
+from cambist.testing.contracts.judging import Judge, diagnosed, is_refused, told
 from cambist.testing.contracts.patience import bounded
 from cambist.value import replace
 
@@ -142,3 +144,14 @@ def test_an_observer_that_does_not_say_what_it_was_told_is_asked_for_it() -> Non
     observer: Any = object()
     with pytest.raises(NotImplementedError, match="say how many decisions it took"):
         ObserverContract().told(observer)
+
+
+async def test_a_diagnosis_that_cannot_be_made_is_one_in_which_something_failed() -> None:
+    class Cannot:
+        trusts: Sequence[Trust] = ()
+
+        async def diagnose(self, sample: Sample) -> Sequence[Check]:
+            raise Rejected("it cannot be looked at")
+
+    sample = Sample(credential=GOOD, audiences=frozenset({ISSUER}))
+    assert [(check.name, check.state) for check in await diagnosed(Cannot(), sample)] == [("diagnosis", State.FAILED)]

@@ -67,7 +67,7 @@ async def measured(once: Once, seconds: float) -> float:
     for _ in range(20):
         await once()
     count, end, began = 0, time.monotonic() + seconds, time.process_time()
-    while time.monotonic() < end:
+    while not count or time.monotonic() < end:
         for _ in range(20):
             await once()
         count += 20

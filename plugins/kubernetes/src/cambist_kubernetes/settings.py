@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 from typing import Literal, Self
 
@@ -60,8 +61,8 @@ class KubernetesSettings(Shape):
 
     @model_validator(mode="after")
     def _no_cluster_speaks_for_another(self) -> Self:
-        names = [cluster.called for cluster in self.clusters]
-        if twice := {name for name in names if names.count(name) > 1}:
+        names = Counter(cluster.called for cluster in self.clusters)
+        if twice := {name for name, times in names.items() if times > 1}:
             raise ValueError(f"a cluster is listed twice: {', '.join(sorted(twice))}; give each a name of its own")
         for issuer, group in groupby(sorted(self.clusters, key=_issuer), _issuer):
             if len(clusters := list(group)) > 1:
