@@ -16,11 +16,10 @@ GOOD = {"access_token": "issued", "token_type": "Bearer", "expires_in": 300}
 
 async def test_a_client_of_its_own_is_closed_with_it() -> None:
     async with AsyncClient(STS, subject="token") as mine:
-        assert not mine._http.is_closed
-    assert mine._http.is_closed
+        closed = [mine._http.is_closed]
     with Client(STS, subject="token") as blocked:
-        assert not blocked._http.is_closed
-    assert blocked._http.is_closed
+        closed.append(blocked._http.is_closed)
+    assert [*closed, mine._http.is_closed, blocked._http.is_closed] == [False, False, True, True]
 
 
 async def test_a_client_that_was_given_is_left_open() -> None:
