@@ -16,12 +16,12 @@ local body = [==[%s]==]
 wrk.method = "POST"
 wrk.path = "%s"
 wrk.headers["Content-Type"] = "%s"
-local n, worker = 0, 0
+local n = 0
 local workers = 0
 function setup(thread) workers = workers + 1; thread:set("worker", workers) end
 function request()
   n = n + 1
-  return wrk.format(nil, nil, nil, (body:gsub("%%$NONCE", worker .. "-" .. n .. "-" .. %d)))
+  return wrk.format(nil, nil, nil, (body:gsub("%%$NONCE", (worker or 0) .. "-" .. n .. "-" .. %d)))
 end
 function done(summary, latency)
   local e = summary.errors

@@ -26,7 +26,7 @@ if (cluster.isPrimary) {
     features: { devInteractions: { enabled: false } },
   });
 
-  provider.registerGrantType(GRANT, async (ctx, next) => {
+  provider.registerGrantType(GRANT, async (ctx) => {
     const { subject_token: token, scope } = ctx.oidc.params;
     let payload;
     try {
@@ -39,7 +39,6 @@ if (cluster.isPrimary) {
     at.extra = { subject: payload.sub };
     ctx.oidc.entity('ClientCredentials', at);
     ctx.body = { access_token: await at.save(), issued_token_type: 'urn:ietf:params:oauth:token-type:access_token', token_type: at.tokenType, expires_in: at.expiration, scope };
-    await next();
   }, ['subject_token', 'subject_token_type', 'audience', 'scope']);
 
   createServer(provider.callback()).listen(Number(port), '127.0.0.1');
