@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -90,6 +92,28 @@ async def test_what_is_looked_at_is_asked_for_anew_and_changes_nothing() -> None
     checks = {check.name: check.state for check in await Published(expected).look()}
     assert checks["keys"] is State.FAILED
     await jwts.verify(FORGE.jwt(), expected)  # the last good ones serve on
+
+
+async def test_a_key_file_is_looked_at_as_it_is_now(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps(FORGE.jwks), "utf-8")
+    clock = MovableClock()
+    keys = Jwts(Egress(EgressSettings(), ScriptedHttp({})), clock).keys(ISSUER, file=file)
+    published = Published(Expected(issuer=ISSUER, keys=keys, algorithms=frozenset({"ES256"})))
+    assert [check.state for check in await published.look()] == [State.PASSED]
+    file.unlink()
+    gone = await published.look()
+    assert (gone[0].name, gone[0].state, len(gone)) == ("keys", State.FAILED, 2)  # those that were read last are still believed
+    clock.move(90_000)
+    (gone_for_long,) = await published.look()
+    assert (gone_for_long.name, gone_for_long.state) == ("keys", State.FAILED)
+
+
+async def test_keys_in_the_settings_are_looked_at_where_they_stand() -> None:
+    keys = Jwts(Egress(EgressSettings(), ScriptedHttp({})), CLOCK).keys(ISSUER, jwks=FORGE.jwks)
+    (check,) = await Published(Expected(issuer=ISSUER, keys=keys, algorithms=frozenset({"ES256"}))).look()
+    assert check.state is State.PASSED
+    assert "in the settings" in check.said
 
 
 async def test_keys_of_a_kind_that_is_not_known_are_not_blamed() -> None:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -22,7 +23,7 @@ from cambist import Deny, DidNotStart, Permit, Record
 from cambist.testing import ISSUER, Forge, MovableClock, Running, Scripted, open_sts
 from cambist.testing.trusting import Trusting
 from cambist.token_type import JWT
-from cambist.trace import Trace
+from cambist.trace import Step, Trace
 from cambist.tracing.spans import Spans, trace_id
 
 API = "https://api.example.test"
@@ -240,6 +241,34 @@ async def test_closing_does_not_wait_for_a_receiver_that_is_stuck(
     assert time.monotonic() - began < 5
     assert "the last spans could not be sent" in caplog.text
     assert exporter.go.is_set()
+
+
+async def test_closing_does_not_wait_for_a_processor_that_is_stuck_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cambist.tracing.spans.PATIENCE", 0.1)
+    exporter = Stuck()
+    async with Spans(BatchSpanProcessor(exporter)) as spans:
+        await spans.observe(_record(0))
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+    assert not exporter.go.is_set()
+    exporter.go.set()
+
+
+async def test_without_another_wish_spans_go_out_by_otlp_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    async with Spans.exported() as spans:
+        assert isinstance(spans._exporter, OTLPSpanExporter)
+
+
+async def test_of_a_step_that_failed_the_kind_of_its_error_is_told_and_no_word() -> None:
+    exporter = InMemorySpanExporter()
+    spans, trace = Spans(SimpleSpanProcessor(exporter)), Trace("d", 0.0)
+    trace.steps.append(Step("zone", 1_000, 2_000, OSError("a secret")))
+    await spans.observe(Record(decision_id="d", outcome="internal_error", at=1.0, trace=trace))
+    step = Told(exporter).step("zone")
+    assert step.attributes is not None
+    assert dict(step.attributes) == {"cambist.outcome": "failed", "cambist.reason": "OSError", "error.type": "OSError"}
+    assert "a secret" not in step.to_json()
 
 
 def _record(number: int) -> Record:

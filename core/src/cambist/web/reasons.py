@@ -48,8 +48,7 @@ def _html() -> Iterator[str]:
 def _section(reason: Reason) -> Iterator[str]:
     yield f'<h3 id="{reason.code}">{reason.code}</h3><p>{_text(reason.meaning)}</p><dl>'
     for term, name in _TERMS:
-        if text := getattr(reason, name):
-            yield f"<dt>{term}</dt><dd>{_text(text)}</dd>"
+        yield f"<dt>{term}</dt><dd>{_text(getattr(reason, name))}</dd>"
     form, json = reason.form, reason.json
     yield f"<dt>Told as</dt><dd>form: {form.status} <code>{form.error}</code>, JSON: {json.status} <code>{json.error}</code></dd></dl>"
 
