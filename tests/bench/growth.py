@@ -131,7 +131,9 @@ def drawn(figures: Mapping[str, float], sizes: Sequence[int] = SIZES) -> str:
 
 def told(figures: Mapping[str, float], sizes: Sequence[int] = SIZES) -> str:
     lines = ["| of what | bytes of memory for each |", "|---|--:|"]
-    lines += [f"| {kind} | {figures[f'growth.{kind}.bytes']:,.0f} |" for kind in KINDS]
+    # What is less than nothing is less than what a process weighs from one time to the next.
+    weights = {kind: figures[f"growth.{kind}.bytes"] for kind in KINDS}
+    lines += [f"| {kind} | {f'{weight:,.0f}' if weight > 0 else 'too little to be seen'} |" for kind, weight in weights.items()]
     first, last = (figures[f"growth.start.{size}"] for size in (sizes[0], sizes[-1]))
     said = f"From `cambist serve` to the first answer: {last:.1f} s with {sizes[-1]:,} issuers, {first:.1f} s with {sizes[0]}."
     return "\n".join([*lines, "", said])
