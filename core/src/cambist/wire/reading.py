@@ -36,7 +36,6 @@ ABSENT_FEATURES = (
     "request_path",
 )
 """Parameters of features that are not here yet. To ignore one would be to grant more than was asked for."""
-_ABSENT = frozenset(ABSENT_FEATURES)
 
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 MAX_SCOPE = 4096
@@ -57,15 +56,10 @@ def given(call: Call, own: str, accepts: Accepts, home: str = "default") -> Para
     found = parameters(kind, call.body)
     if kind != own and kind not in accepts.get(zone(found, home), frozenset()):
         raise MediaTypeUnsupported(expected=[own], seen=kind)
-    if not _ABSENT.isdisjoint(found.values):
-        _check_absent(found)
-    return found
-
-
-def _check_absent(found: Parameters) -> None:
     for name in ABSENT_FEATURES:
         if found.values.get(name) not in (None, ""):
             raise ParameterUnsupported(f"{name} is not supported", seen=name)
+    return found
 
 
 def zone(found: Parameters, home: str) -> str:

@@ -21,7 +21,6 @@ class Segment:
         mode = place.inspect(directory)
         self.name, self.begun = name, begun
         self._directory, self._path, self._unsettled = directory, directory / str(name), settle
-        self._name_on_disk = str(self._path)  # looked at for each line, which a Path would be taken apart for
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(self._path, flags, mode)
         try:
@@ -40,7 +39,7 @@ class Segment:
     def usable(self) -> bool:
         """Whether its name still names it, and what it holds is known."""
         try:
-            there = os.lstat(self._name_on_disk)
+            there = self._path.lstat()
         except OSError:
             return False
         return (there.st_dev, there.st_ino) == self._identity and there.st_size == self.size and not self._broken

@@ -15,12 +15,7 @@ Told = Mapping[str, Any]
 
 
 def steps(trace: Trace, withheld: Withheld) -> list[Told]:
-    return [
-        {"name": step.name, "microseconds": (step.ended - step.started) // 1000, "outcome": words}
-        if (words := _WORDS[type(step.outcome)])
-        else _told(step, withheld)
-        for step in trace.steps
-    ]
+    return [_told(step, withheld) for step in trace.steps]
 
 
 def outline(step: Told) -> Told:
@@ -29,10 +24,12 @@ def outline(step: Told) -> Told:
 
 
 def _told(step: Step, withheld: Withheld) -> Told:
-    outcome = step.outcome
-    if isinstance(outcome, BaseException):
-        return {"name": step.name, "microseconds": step.microseconds, **_ended(outcome, withheld)}
-    return {"name": step.name, "microseconds": step.microseconds, "outcome": _words(outcome)}
+    told: dict[str, Any] = {"name": step.name, "microseconds": step.microseconds}
+    if isinstance(step.outcome, BaseException):
+        told |= _ended(step.outcome, withheld)
+    else:
+        told["outcome"] = _words(step.outcome)
+    return told
 
 
 def _ended(error: BaseException, withheld: Withheld) -> Told:
@@ -43,16 +40,18 @@ def _ended(error: BaseException, withheld: Withheld) -> Told:
 
 
 def _words(outcome: object) -> str:
-    if isinstance(outcome, tuple) and outcome:
+    if not isinstance(outcome, tuple):
+        return _WORDS[type(outcome)]
+    if outcome:
         return f"{len(outcome)} {_WORDS[type(outcome[0])]}{'s' if len(outcome) > 1 else ''}"
     return "nothing"
 
 
 class _Words(dict[type, str]):
-    """What a value of a type is called; nothing, where the value itself must be looked at."""
+    """What a value of a type is called."""
 
     def __missing__(self, kind: type) -> str:
-        words = "" if issubclass(kind, tuple | BaseException) else "nothing" if kind is type(None) else _spoken(kind.__name__)
+        words = "nothing" if kind is type(None) else _spoken(kind.__name__)
         if len(self) < 256:  # a plugin may make types at will
             self[kind] = words
         return words

@@ -73,7 +73,7 @@ class ServiceAccounts:
         check_bound(unverified.claims)
         if not (candidates := self._trusted.get(unverified.issuer or "")):
             raise IssuerNotTrusted(seen=unverified.issuer)
-        trusted, verified = await self._verified(credential.token, unverified, candidates)
+        trusted, verified = await self._verified(credential, unverified, candidates)
         told = facts(verified.claims)
         _check_audience(trusted.cluster, verified.audience)
         if trusted.review is not None:
@@ -81,7 +81,7 @@ class ServiceAccounts:
         attributes = {**verified.claims, **told, "cluster": trusted.cluster.name or trusted.cluster.issuer}
         return verified.proven(identity=Identity(issuer=trusted.cluster.called, subject=verified.subject, attributes=attributes))
 
-    async def _verified(self, token: str, unverified: Unverified, candidates: Sequence[Trusted]) -> tuple[Trusted, Verified]:
+    async def _verified(self, credential: Credential, unverified: Unverified, candidates: Sequence[Trusted]) -> tuple[Trusted, Verified]:
         """Clusters may share an issuer: whose keys verify it, that one's it is. Without keys, the one that is asked vouches for it."""
         if not candidates[0].cluster.has_keys:
             # An API server does not look at it: its key may sign something else one day (RFC 8725 section 3.11).
@@ -91,7 +91,7 @@ class ServiceAccounts:
         failed: list[Rejected | Unavailable] = []
         for each in candidates:
             try:
-                found.append((each, await self._jwts.verify(token, each.expected)))
+                found.append((each, await self._jwts.verify(credential, each.expected)))
             except (AlgorithmRefused, KeyUnknown, SignatureInvalid, Unavailable) as error:
                 failed.append(error)
         if len(found) > 1:
