@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 import pytest
 from hypothesis import given
@@ -16,22 +17,25 @@ from cambist.testing import MovableClock
 
 
 async def test_work_that_ends_in_time_is_left_alone() -> None:
-    async with within(5, "the work"):
-        await asyncio.sleep(0)
+    await within(5, "the work", asyncio.sleep(0))
 
 
 async def test_work_that_takes_too_long_is_refused_by_name() -> None:
     with pytest.raises(DeadlineExceeded) as refused:
-        async with within(0.01, "the work"):
-            await asyncio.sleep(5)
+        await within(0.01, "the work", asyncio.sleep(5))
     assert refused.value.facts == {"what": "the work", "seconds": 0.01}
     assert isinstance(refused.value, Unavailable)
 
 
-async def test_a_time_out_of_somebody_elses_is_not_ours() -> None:
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_time_out_of_somebody_elses_is_not_ours(waits: bool) -> None:
+    async def library() -> None:
+        if waits:
+            await asyncio.sleep(0)
+        raise TimeoutError("theirs")
+
     with pytest.raises(TimeoutError) as raised:
-        async with within(5, "the work"):
-            raise TimeoutError("theirs")
+        await within(5, "the work", library())
     assert str(raised.value) == "theirs"
 
 
@@ -43,15 +47,13 @@ async def test_a_deadline_that_a_library_tells_as_its_own_time_out_is_ours() -> 
             raise TimeoutError("theirs") from None
 
     with pytest.raises(DeadlineExceeded) as refused:
-        async with within(0.01, "the work"):
-            await library()
+        await within(0.01, "the work", library())
     assert refused.value.facts == {"what": "the work", "seconds": 0.01}
 
 
 async def test_the_inner_deadline_is_told_before_the_outer_one() -> None:
     with pytest.raises(DeadlineExceeded) as refused:
-        async with within(5, "outside"), within(0.01, "inside"):
-            await asyncio.sleep(5)
+        await within(5, "outside", within(0.01, "inside", asyncio.sleep(5)))
     assert refused.value.facts["what"] == "inside"
 
 
@@ -61,17 +63,50 @@ async def test_work_that_does_not_let_itself_be_ended_is_too_late_all_the_same()
             await asyncio.sleep(5)
 
     with pytest.raises(DeadlineExceeded):
-        async with within(0.01, "the work"):
-            await stubborn()
+        await within(0.01, "the work", stubborn())
     await asyncio.sleep(0)  # and nothing of the cancellation is left behind
 
 
-async def test_who_hangs_up_is_cancelled_not_refused() -> None:
-    async def work() -> None:
-        async with within(5, "the work"):
-            await asyncio.sleep(5)
+async def test_work_that_waits_is_resumed_with_what_it_waited_for_and_its_result_is_the_works() -> None:
+    async def work() -> list[object]:
+        answers = await asyncio.gather(asyncio.sleep(0, 1), asyncio.sleep(0, 2))
+        return [*answers, await asyncio.sleep(0, 3)]
 
-    task = asyncio.create_task(work())
+    assert await within(5, "the work", work()) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_what_the_work_raises_is_raised_whether_it_waited_or_not(waits: bool) -> None:
+    async def work() -> None:
+        if waits:
+            await asyncio.sleep(0)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await within(5, "the work", work())
+
+
+async def test_an_error_of_what_it_waits_for_reaches_the_work() -> None:
+    async def work() -> str:
+        try:
+            await asyncio.wait_for(asyncio.Event().wait(), 0.01)
+        except TimeoutError:
+            return "caught"
+        return "missed"
+
+    assert await within(5, "the work", work()) == "caught"
+
+
+async def test_work_that_holds_the_loop_is_too_late_though_it_never_waited() -> None:
+    async def busy() -> None:
+        time.sleep(0.02)
+
+    with pytest.raises(DeadlineExceeded):
+        await within(0.01, "the work", busy())
+
+
+async def test_who_hangs_up_is_cancelled_not_refused() -> None:
+    task = asyncio.create_task(within(5, "the work", asyncio.sleep(5)))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -200,8 +200,7 @@ async def hangs(credential: Credential) -> Any:
 
 async def test_a_plugin_that_never_answers_is_ended_by_the_deadline_and_not_blamed() -> None:
     with pytest.raises(DeadlineExceeded):
-        async with within(0.02, "the decision"):
-            await guarding(hangs).prove(presented(), NOTHING)
+        await within(0.02, "the decision", guarding(hangs).prove(presented(), NOTHING))
 
 
 async def test_who_hangs_up_is_cancelled() -> None:
@@ -220,8 +219,7 @@ async def test_a_plugin_that_swallows_the_cancellation_does_not_turn_it_into_an_
             return GOOD
 
     with pytest.raises(DeadlineExceeded):
-        async with within(0.02, "the decision"):
-            await guarding(stubborn).prove(presented(), NOTHING)
+        await within(0.02, "the decision", guarding(stubborn).prove(presented(), NOTHING))
 
 
 # ── what a plugin returns ───────────────────────────────────────────────────────────────────────────────

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Generator, Sequence
-from dataclasses import dataclass
-from secrets import token_urlsafe
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,6 +13,7 @@ from .clock import Clock
 from .credential import Credential
 from .errors import Fault, PluginFault, Refusal, Unavailable
 from .fence import place, words
+from .random_id import random_id
 from .request import ExchangeRequest
 from .trace import Trace
 from .value import Value, replace
@@ -61,22 +61,25 @@ class Ledger:
 
     observers: Sequence[Observer]
     clock: Clock
+    _needed: Sequence[Observer] = field(init=False, repr=False)
+    _others: Sequence[Observer] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        needed = [observer for observer in self.observers if observer.required]
+        object.__setattr__(self, "_needed", needed)
+        object.__setattr__(self, "_others", [observer for observer in self.observers if observer not in needed])
 
     def entry(self) -> Entry:
-        return Entry(self, Trace(token_urlsafe(16), self.clock()))
+        return Entry(self, Trace(random_id(), self.clock()))
 
     async def tell(self, record: Record) -> None:
         """First those without whose word nothing is issued, so that the others are told how it ended."""
-        needed: list[Observer] = []
-        others: list[Observer] = []
-        for observer in self.observers:
-            (needed if observer.required else others).append(observer)
-        unwritten, waiting = _told(needed, record)
+        unwritten, waiting = _told(self._needed, record)
         if waiting:
             # Whoever hangs up meanwhile: what was begun is kept.
-            await asyncio.shield(_kept(record, unwritten, waiting, others))
+            await asyncio.shield(_kept(record, unwritten, waiting, self._others))
         else:
-            await _told_how_it_ended(record, unwritten, others)
+            await _told_how_it_ended(record, unwritten, self._others)
 
 
 class Entry:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
+from functools import partial
+from typing import Any, TypeVar
 
 from .errors import DeadlineExceeded
+
+T = TypeVar("T")
 
 Clock = Callable[[], float]
 """Seconds since 1970, as `time.time`."""
@@ -56,36 +59,65 @@ class Steady:
         return self._known.now
 
 
-class within:  # noqa: N801 - it reads as the word that it is: `async with within(5, "the decision"):`
-    """Bound a block of work; raises DeadlineExceeded when `seconds` have passed.
+async def within(seconds: float, what: str, work: Coroutine[Any, Any, T]) -> T:
+    """Bound some work; raises DeadlineExceeded when `seconds` have passed.
 
-    A class and no generator: it surrounds every step that waits, and costs half as much so.
+    Most work never waits: it is begun at once, and only for what has not ended then is a clock wound up.
     """
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + seconds
+    try:
+        awaited = work.send(None)
+    except StopIteration as ended:
+        result: T = ended.value
+    else:
+        result = await _bounded(ends, seconds, what, _Begun(work, awaited))
+    # It held the loop, or something inside caught the cancellation and went on: it is too late all the same.
+    if loop.time() > ends:
+        raise _exceeded(seconds, what, None)
+    return result
 
-    __slots__ = ("_ends", "_loop", "_scope", "_seconds", "_what")
 
-    def __init__(self, seconds: float, what: str) -> None:
-        self._seconds, self._what = seconds, what
+class _Begun(Awaitable[T]):
+    """The rest of some work that waits for something already."""
 
-    async def __aenter__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._ends = self._loop.time() + self._seconds
-        self._scope = asyncio.timeout_at(self._ends)
-        await self._scope.__aenter__()
+    __slots__ = ("_awaited", "_work")
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
-        try:
-            await self._scope.__aexit__(kind, error, where)
-        except TimeoutError as late:
-            raise self._exceeded(late.__cause__) from late
-        if self._scope.expired() and isinstance(error, TimeoutError):
-            raise self._exceeded(error.__cause__) from error
-        # Something inside caught the cancellation and went on, or held the loop so that there was none: it is too late all the same.
-        if error is None and (self._scope.expired() or self._loop.time() > self._ends):
-            raise self._exceeded(None)
+    def __init__(self, work: Coroutine[Any, Any, T], awaited: Any) -> None:
+        self._work, self._awaited = work, awaited
 
-    def _exceeded(self, cancelled: BaseException | None) -> DeadlineExceeded:
-        return DeadlineExceeded(what=self._what, seconds=self._seconds, **_waited_for(cancelled))
+    def __await__(self) -> Generator[Any, Any, T]:
+        work, awaited = self._work, self._awaited
+        while True:
+            try:
+                sent = yield awaited
+            except BaseException as error:
+                going_on = partial(work.throw, error)
+            else:
+                going_on = partial(work.send, sent)
+            try:
+                awaited = going_on()
+            except StopIteration as ended:
+                result: T = ended.value
+                return result
+
+
+async def _bounded(ends: float, seconds: float, what: str, rest: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout_at(ends) as scope:
+            result = await rest
+    except TimeoutError as late:
+        if not scope.expired():
+            raise
+        # The cancellation, or what a library made of it.
+        raise _exceeded(seconds, what, late.__cause__) from late
+    if scope.expired():
+        raise _exceeded(seconds, what, None)
+    return result
+
+
+def _exceeded(seconds: float, what: str, cancelled: BaseException | None) -> DeadlineExceeded:
+    return DeadlineExceeded(what=what, seconds=seconds, **_waited_for(cancelled))
 
 
 def _waited_for(cancelled: BaseException | None) -> Mapping[str, str]:

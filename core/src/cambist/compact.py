@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from .value import Value
 # Before any parsing, so that no other serialisation hides in it (RFC 8725bis section 3.14).
 _SHAPE = re.compile(r"[A-Za-z0-9_-]++\.[A-Za-z0-9_-]++\.[A-Za-z0-9_-]++")
 _ALPHABET = re.compile(r"[A-Za-z0-9_-]*+")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _LAST = {2: frozenset("AQgw"), 3: frozenset("AEIMQUYcgkosw048")}
 """What may come last when two or three characters are over: the bits that stand for nothing are zero."""
 _SHORT = 512
@@ -81,7 +81,13 @@ def base64url(text: str) -> bytes:
 
 
 def encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    """Base64url without padding."""
+    return binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=").decode()
+
+
+def encoded_size(size: int) -> int:
+    """Characters that `encode` makes of so many bytes."""
+    return -(-size * 4 // 3)
 
 
 def _decoded(text: str) -> bytes:

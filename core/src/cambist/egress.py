@@ -135,8 +135,8 @@ class Egress:
         _check_literal(target, self.settings)
         request = self._client.build_request(method, target, headers=dict(headers or {}), content=content)
         try:
-            async with within(self.settings.timeout, f"{method} {_place(target)}"):
-                return await answered(self._client, request, self.settings.max_body)
+            asked = answered(self._client, request, self.settings.max_body)
+            return await within(self.settings.timeout, f"{method} {_place(target)}", asked)
         except DeadlineExceeded as error:
             raise Unavailable(what=_place(target), cause="no answer in time") from error
         except Unavailable:

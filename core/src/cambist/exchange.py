@@ -26,15 +26,13 @@ async def exchange(zones: Zones, ledger: Ledger, read: Callable[[], ExchangeRequ
     async with ledger.entry() as trace:
         request = trace.saw("request", read())
         zone = await trace.step("zone", zones.named(request.zone_id))
-        async with within(deadline, "the decision"):
-            ruling = await consider(zone, request, trace)
-        async with within(deadline, "the issue of the token"):
-            return await fulfil(zone, ruling, trace)
+        ruling = await within(deadline, "the decision", consider(zone, request, trace))
+        return await within(deadline, "the issue of the token", fulfil(zone, ruling, trace))
 
 
 async def consider(zone: OpenZone, request: ExchangeRequest, trace: Trace) -> Entitlement:
     """Prove, ask, narrow: nothing is spent and nothing is written."""
-    held = await trace.step("possession", possessed(request.presented))
+    held = trace.saw("possession", possessed(request.presented))
     client = await trace.step("client", authenticate(zone.zone, zone.guard, request, held))
     owned = zone.zone.owned_by(client.id) if client else frozenset()
     subject = await trace.step("subject", subject_of(zone.guard, request, client, held, owned))

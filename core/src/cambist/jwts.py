@@ -127,7 +127,7 @@ class Jwts:
             raise CredentialMalformed("exp is missing")
         if now >= expires + expected.grace:
             raise Expired(f"it expired {math.ceil(now - expires)} seconds ago", seen={"exp": expires, "now": int(now)})
-        start = max((t for t in (issued, begins) if t is not None), default=now)
+        start = max(now if issued is None else issued, now if begins is None else begins)
         if start > now + expected.leeway:
             seen = {"nbf": begins, "iat": issued, "now": int(now)}
             raise NotYetValid(f"it is valid in {math.ceil(start - now)} seconds", expected={"leeway": expected.leeway}, seen=seen)

@@ -144,6 +144,8 @@ class KeptObserver:
         return rest
 
     async def _waited(self, rest: Awaitable[None]) -> None:
-        async with within(PATIENCE, f"plugin {self.plugin}"):
-            with fenced(self.plugin):
-                await rest
+        await within(PATIENCE, f"plugin {self.plugin}", self._fenced(rest))
+
+    async def _fenced(self, rest: Awaitable[None]) -> None:
+        with fenced(self.plugin):
+            await rest

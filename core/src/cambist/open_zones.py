@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -218,8 +218,7 @@ async def entered(stack: AsyncExitStack, thing: Any, plugin: str = CORE) -> None
     if not (hasattr(thing, "__aenter__") and hasattr(thing, "__aexit__")):
         return
     try:
-        async with within(OPENING, f"plugin {plugin}"):
-            await thing.__aenter__()
+        await within(OPENING, f"plugin {plugin}", _awaited(thing.__aenter__()))
     except DeadlineExceeded as error:
         raise Unavailable(what=f"plugin {plugin}", cause=f"it did not open within {OPENING:g} seconds") from error
     stack.push_async_callback(_left, plugin, thing)
@@ -228,12 +227,16 @@ async def entered(stack: AsyncExitStack, thing: Any, plugin: str = CORE) -> None
 async def _left(plugin: str, thing: Any) -> None:
     """One that fails to close is told of, and keeps nobody else from closing."""
     try:
-        async with within(CLOSING, f"plugin {plugin}"):
-            await thing.__aexit__(None, None, None)
+        await within(CLOSING, f"plugin {plugin}", _awaited(thing.__aexit__(None, None, None)))
     except BaseException as error:
         if not is_its_own(error):
             raise
         log.error("plugin %s did not close: %s", plugin, place(error))
+
+
+async def _awaited(work: Awaitable[object]) -> None:
+    """A plugin may return any awaitable."""
+    await work
 
 
 def told(error: BaseException) -> str:

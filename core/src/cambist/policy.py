@@ -215,12 +215,21 @@ def read(text: bytes) -> Any:
         raise unclear(f"not strict JSON: {error}") from error
 
 
-def answer(document: object, revision: str | None = None) -> Answer:
-    """What rules answered, as a value. Only the JSON `true` allows; raises PolicyUnclear for any other shape."""
+def understood(document: object) -> AnswerDocument:
+    """What rules answered, if it has the shape of an answer; raises PolicyUnclear."""
     try:
-        parsed = msgspec.convert(document, AnswerDocument)
+        return msgspec.convert(document, AnswerDocument)
     except msgspec.ValidationError as error:
         raise unclear(str(error)) from error
+
+
+def answer(document: object, revision: str | None = None) -> Answer:
+    """What rules answered, as a value. Only the JSON `true` allows; raises PolicyUnclear for any other shape."""
+    return meant(understood(document), revision)
+
+
+def meant(parsed: AnswerDocument, revision: str | None = None) -> Answer:
+    """What such an answer means. The value is one that nobody else holds, however often the document is looked at."""
     refused = tuple(name for name, target in parsed.targets.items() if not target.allow)
     if parsed.allow and not refused:
         return _permit(parsed, revision)
@@ -235,7 +244,7 @@ def _permit(parsed: AnswerDocument, revision: str | None) -> Permit:
     return Permit(
         scope=None if parsed.scope is None else frozenset(parsed.scope),
         ttl=min(bounds, default=None),
-        claims=parsed.claims,
+        claims=dict(parsed.claims),
         multi_audience=parsed.multi_audience,
         revision=revision,
     )

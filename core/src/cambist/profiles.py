@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from .entitlement import Entitlement
 from .errors import IdentifierTooLong
 from .identifier import MAX_LENGTH, identifier
 from .identity import Identity
+from .random_id import random_id
 from .request import Dialect
 from .zone import Zone
 
@@ -47,7 +47,7 @@ def access_token(zone: Zone, entitlement: Entitlement, transaction: str) -> Mapp
         "aud": audience[0] if len(audience) == 1 else list(audience),
         "exp": entitlement.expires_at,
         "iat": entitlement.issued_at,
-        "jti": secrets.token_urlsafe(16),
+        "jti": random_id(),
         "client_id": entitlement.client_id,
         "txn": entitlement.transaction or transaction,
         "zone_id": zone.id,
@@ -77,7 +77,8 @@ def _act(zone: Zone, chain: Sequence[Identity]) -> Mapping[str, Any]:
 def _added(zone: Zone, entitlement: Entitlement, claims: dict[str, Any]) -> Mapping[str, Any]:
     for_workloads = entitlement.dialect is Dialect.V1
     left_out = PROTECTED if for_workloads else PROTECTED | WORKLOAD_CLAIMS
-    claims |= {key: value for key, value in entitlement.claims.items() if key not in left_out}
+    if entitlement.claims:
+        claims |= {key: value for key, value in entitlement.claims.items() if key not in left_out}
     if for_workloads:
         claims["td"] = zone.authority
         if entitlement.chain:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import msgspec
+from functools import lru_cache
 
-from .compact import encode
+from msgspec.json import Encoder
+
+from .compact import encode, encoded_size
 from .entitlement import Entitlement
 from .errors import TokenTooLarge
 from .keys import SigningKey
@@ -19,6 +21,8 @@ MAX_TOKEN = 4096
 SIGNATURE = {"ES256": 64, "ES384": 96, "ES512": 132, "EdDSA": 64, "Ed25519": 64}
 RSA_SIGNATURE = 512
 """Bytes of a signature: of those of one size, and of the longest RSA key that signs here (4,096 bits)."""
+
+_ENCODER = Encoder()
 
 
 class MintedToken(Value, frozen=True, kw_only=True):
@@ -48,12 +52,16 @@ def draft(zone: Zone, entitlement: Entitlement, key: SigningKey, decision_id: st
     Raises TokenTooLarge when nobody would take it, IdentifierTooLong when somebody cannot be named.
     """
     claims = access_token(zone, entitlement, decision_id)
-    header = {"alg": key.alg, "kid": key.kid, "typ": AT_JWT}
-    signing_input = f"{encode(msgspec.json.encode(header))}.{encode(msgspec.json.encode(claims))}"
-    size = len(signing_input) + 1 + len(encode(bytes(SIGNATURE.get(key.alg, RSA_SIGNATURE))))
+    signing_input = f"{_header(key.alg, key.kid)}.{encode(_ENCODER.encode(claims))}"
+    size = len(signing_input) + 1 + encoded_size(SIGNATURE.get(key.alg, RSA_SIGNATURE))
     if size > MAX_TOKEN:
         raise TokenTooLarge(size=size)
     return Draft(signing_input=signing_input, token_id=claims["jti"], entitlement=entitlement)
+
+
+@lru_cache(256)
+def _header(alg: str, kid: str) -> str:
+    return encode(_ENCODER.encode({"alg": alg, "kid": kid, "typ": AT_JWT}))
 
 
 async def mint(draft: Draft, key: SigningKey, decision_id: str) -> MintedToken:

@@ -25,7 +25,7 @@ def client_id(given: Parameters) -> str | None:
 def client(call: Call, given: Parameters) -> Credential | None:
     """The application's credential, if it sent one. Raises ParameterInvalid for two methods at once (RFC 6749 section 2.3)."""
     header, secret, assertion = call.header("authorization"), given.text("client_secret"), given.text("client_assertion")
-    if sum(part is not None for part in (header, secret, assertion)) > 1:
+    if [header, secret, assertion].count(None) < 2:
         raise ParameterInvalid("more than one way of client authentication", seen="client authentication")
     if header is not None:
         return _basic(header)

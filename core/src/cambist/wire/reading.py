@@ -37,6 +37,8 @@ ABSENT_FEATURES = (
 )
 """Parameters of features that are not here yet. To ignore one would be to grant more than was asked for."""
 
+_ABSENT = frozenset(ABSENT_FEATURES)
+
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 MAX_SCOPE = 4096
 """Characters: more than fits into any token."""
@@ -56,8 +58,8 @@ def given(call: Call, own: str, accepts: Accepts, home: str = "default") -> Para
     found = parameters(kind, call.body)
     if kind != own and kind not in accepts.get(zone(found, home), frozenset()):
         raise MediaTypeUnsupported(expected=[own], seen=kind)
-    for name in ABSENT_FEATURES:
-        if found.values.get(name) not in (None, ""):
+    for name in _ABSENT.intersection(found.values):
+        if found.values[name] not in (None, ""):
             raise ParameterUnsupported(f"{name} is not supported", seen=name)
     return found
 

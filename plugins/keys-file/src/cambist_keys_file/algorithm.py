@@ -48,12 +48,15 @@ def _jose(private: PrivateKey) -> Key:
     return OKPKey.import_key(private.public_key())
 
 
+_ECDSA_256, _ECDSA_384 = ec.ECDSA(hashes.SHA256()), ec.ECDSA(hashes.SHA384())
+
+
 def _es256(private: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
-    return raw_signature(private.sign(message, ec.ECDSA(hashes.SHA256())), 32)
+    return raw_signature(private.sign(message, _ECDSA_256), 32)
 
 
 def _es384(private: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
-    return raw_signature(private.sign(message, ec.ECDSA(hashes.SHA384())), 48)
+    return raw_signature(private.sign(message, _ECDSA_384), 48)
 
 
 def _rs256(private: rsa.RSAPrivateKey, message: bytes) -> bytes:

@@ -46,7 +46,10 @@ class Ring:
     def signing(self, now: float) -> KeptKey:
         """The newest key whose time has come. When a clock steps back before all of them, the oldest that still can sign does."""
         able = [key for key in self.keys if key.wrapped is not None]
-        return next((key for key in reversed(able) if key.signs_from <= now), able[0])
+        for key in reversed(able):
+            if key.signs_from <= now:
+                return key
+        return able[0]
 
     def pending(self, now: float) -> KeptKey | None:
         """The key that is published and does not sign yet."""

@@ -39,8 +39,8 @@ class OpaRestPolicy:
 
     async def asked(self, question: bytes) -> Answer:
         """What OPA answers to a question that is JSON already. Raises Unavailable."""
-        async with within(self._deadline, "OPA"):
-            reply = await self._http.send("POST", self._url, headers=self._headers, content=b'{"input":%b}' % question)
+        asked = self._http.send("POST", self._url, headers=self._headers, content=b'{"input":%b}' % question)
+        reply = await within(self._deadline, "OPA", asked)
         answer = answered(reply)
         self._revision = answer.revision or UNVERSIONED
         return answer
