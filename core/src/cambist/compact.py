@@ -33,8 +33,13 @@ class Jws(Value, frozen=True):
     @classmethod
     def parse(cls, text: str) -> Jws:
         """Raises CredentialMalformed unless it is exactly three canonical parts, the first a JSON object."""
-        if not _SHAPE.fullmatch(text):
-            raise CredentialMalformed("a JWT is three base64url parts separated by dots")
+        if not looks_compact(text):
+            raise _no_jws()
+        return cls.of_parts(text)
+
+    @classmethod
+    def of_parts(cls, text: str) -> Jws:
+        """As `parse`, of a text that looks like one."""
         head, body, last = text.split(".")
         signature = _decoded(last)
         known = _texts(head) if len(head) <= _SHORT else None
@@ -52,7 +57,16 @@ class Compact(Value, frozen=True):
     @classmethod
     def parse(cls, text: str) -> Compact:
         """Raises CredentialMalformed unless it is a JWS in compact serialization with a JSON object within."""
-        jws = Jws.parse(text)
+        if (found := cls.found(text)) is None:
+            raise _no_jws()
+        return found
+
+    @classmethod
+    def found(cls, text: str) -> Compact | None:
+        """As `parse`; None for a text that does not look like one at all."""
+        if not looks_compact(text):
+            return None
+        jws = Jws.of_parts(text)
         return cls(text, jws, _object(jws.payload, "payload"))
 
     @property
@@ -67,6 +81,10 @@ class Compact(Value, frozen=True):
 
 def looks_compact(text: str) -> bool:
     return _SHAPE.fullmatch(text) is not None
+
+
+def _no_jws() -> CredentialMalformed:
+    return CredentialMalformed("a JWT is three base64url parts separated by dots")
 
 
 def base64url(text: str) -> bytes:

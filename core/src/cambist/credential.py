@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import field
 
-from .compact import Compact, looks_compact
+from .compact import Compact
 from .value import Value
 
 
@@ -57,9 +57,7 @@ class Credential(Value, frozen=True, kw_only=True):
 
     def apart(self) -> Compact | None:
         """Its parts, if it looks like a JWT. Raises CredentialMalformed when it is none then."""
-        if self.parts is not None:
-            return self.parts
-        return Compact.parse(self.token) if looks_compact(self.token) else None
+        return self.parts or Compact.found(self.token)
 
     def unverified(self) -> Unverified:
         """Raises CredentialMalformed when it looks like a JWT but is not one."""

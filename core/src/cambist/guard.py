@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .clock import Clock
 from .credential import Credential, Possession, Role
@@ -80,7 +79,8 @@ class Guard:
 
 def _ours(proven: Proven, token_type: str) -> Proven:
     """A copy that no validator holds: what it does to its own after the judgement changes nothing (U5)."""
-    return replace(proven, token_type=token_type, identity=replace(proven.identity), chain=tuple(replace(who) for who in proven.chain))
+    chain = tuple([replace(who) for who in proven.chain])
+    return replace(proven, token_type=token_type, identity=replace(proven.identity), chain=chain)
 
 
 def _is_identity(value: object) -> bool:
@@ -91,45 +91,59 @@ def _is_may_act(value: object) -> bool:
     return type(value) is MayAct and _are_names(value.issuer, value.subject)
 
 
-def _are_names(*names: object) -> bool:
-    return all(type(name) is str for name in names)
+def _are_names(issuer: object, subject: object) -> bool:
+    return type(issuer) is str and type(subject) is str
 
 
 def _is_text(value: object) -> bool:
     return value is None or type(value) is str
 
 
-def _is_texts(value: object) -> bool:
-    return type(value) is frozenset and all(type(text) is str for text in value)
+def _are_texts(value: object) -> bool:
+    return type(value) is frozenset and _TEXT.issuperset(map(type, value))
+
+
+def _is_chain(value: object) -> bool:
+    return type(value) is tuple and all(map(_is_identity, value))
 
 
 def _is_time(value: object) -> bool:
     return type(value) in (int, float) and -math.inf < value <= math.inf  # type: ignore[operator]  # NaN is neither
 
 
-_SHAPE: Mapping[str, Callable[[Any], bool]] = {
-    "identity": _is_identity,
-    "expires_at": _is_time,
-    "audience": lambda value: value is None or _is_texts(value),
-    "meant_for": _is_texts,
-    "scope": lambda value: value is None or _is_texts(value),
-    "token_id": _is_text,
-    "key_id": _is_text,
-    "single_use_until": lambda value: value is None or (_is_time(value) and value < math.inf),
-    "confirmation": _is_text,
-    "chain": lambda value: type(value) is tuple and all(_is_identity(party) for party in value),
-    "may_act": lambda value: value is None or _is_may_act(value),
-    "transaction": _is_text,
-    "default_target": _is_text,
-}
-"""A text in place of a set of texts contains every part of itself, and a subclass answers anew each time it is asked (U5)."""
+_TEXT = frozenset({str})
+
+
+def _shape(proven: Proven) -> Mapping[str, bool]:
+    """Whether each member is what it has to be, exactly.
+
+    A text in place of a set of texts contains every part of itself, and a subclass answers anew each time it is asked (U5).
+    """
+    until = proven.single_use_until
+    return {
+        "identity": _is_identity(proven.identity),
+        "expires_at": _is_time(proven.expires_at),
+        "audience": proven.audience is None or _are_texts(proven.audience),
+        "meant_for": _are_texts(proven.meant_for),
+        "scope": proven.scope is None or _are_texts(proven.scope),
+        "token_id": _is_text(proven.token_id),
+        "key_id": _is_text(proven.key_id),
+        "single_use_until": until is None or (_is_time(until) and until < math.inf),
+        "confirmation": _is_text(proven.confirmation),
+        "chain": _is_chain(proven.chain),
+        "may_act": proven.may_act is None or _is_may_act(proven.may_act),
+        "transaction": _is_text(proven.transaction),
+        "default_target": _is_text(proven.default_target),
+    }
 
 
 def _sound(seat: Seated, proven: Proven, now: float) -> None:
     """What a plugin returns is input like any other."""
     if type(proven) is not Proven:
         raise PluginFault(seat.plugin, "it returned no Proven")
-    if wrong := [name for name, holds in _SHAPE.items() if not holds(getattr(proven, name))]:
+    shape = _shape(proven)
+    if not all(shape.values()):
+        wrong = [name for name, fits in shape.items() if not fits]
         raise PluginFault(seat.plugin, f"a proof whose {' and '.join(wrong)} cannot be")
     _sound_mark(seat, proven, now)
     for identity in (proven.identity, *proven.chain):
@@ -146,10 +160,10 @@ def _sound_mark(seat: Seated, proven: Proven, now: float) -> None:
 
 
 def _sound_name(seat: Seated, identity: Identity) -> None:
-    names = (identity.issuer, identity.subject)
-    if not all(names):
-        raise PluginFault(seat.plugin, "an identity without issuer or subject")
-    if any(_CONTROL.search(name) for name in names):
-        raise CredentialMalformed("a name with control characters in it")
-    if any(len(name.encode()) > MAX_NAME for name in names):
-        raise IdentifierTooLong()
+    for name in (identity.issuer, identity.subject):
+        if not name:
+            raise PluginFault(seat.plugin, "an identity without issuer or subject")
+        if _CONTROL.search(name):
+            raise CredentialMalformed("a name with control characters in it")
+        if len(name.encode()) > MAX_NAME:
+            raise IdentifierTooLong()

@@ -33,7 +33,7 @@ def targets(zone: Zone, request: ExchangeRequest, caller: Caller | None, subject
     asked = request.targets or ((default,) if default else ())
     if not asked:
         raise TargetMissing(expected="audience" if request.dialect is Dialect.V1 else "resource or audience")
-    return tuple(_target(zone, value) for value in asked)
+    return tuple([_target(zone, value) for value in asked])
 
 
 def _target(zone: Zone, value: str) -> Target:

@@ -9,7 +9,7 @@ from typing import Any
 from .errors import CredentialMalformed, Rejected
 from .identity import Identity, MayAct, Proven
 from .jwks import Keys
-from .value import Value
+from .value import Value, replace
 
 PLAIN = frozenset({"jwt"})
 """The `typ` of a JWT that is no more than a JWT; an absent one means the same."""
@@ -74,20 +74,20 @@ class Verified(Value, frozen=True):
     def proven(self, **more: Any) -> Proven:
         """The bounds of this proof, as far as the claims tell them; `more` adds or replaces."""
         scope = self.text("scope")
-        bounds: dict[str, Any] = {
-            "identity": Identity(issuer=self.expected.issuer, subject=self.subject, attributes=self.claims),
-            "expires_at": self.expires_at,
-            "audience": self.audience,
-            "meant_for": self.expected.audiences,
-            "default_target": self.expected.default_target,
-            "scope": None if scope is None else frozenset(scope.split()),
-            "token_id": self.text("jti"),
-            "key_id": self.key_id,
-            "confirmation": _confirmation(self.claims),
-            "chain": self.chain,
-            "may_act": _may_act(self.claims, self.expected.issuer),
-        }
-        return Proven(**(bounds | more))
+        proven = Proven(
+            identity=Identity(issuer=self.expected.issuer, subject=self.subject, attributes=self.claims),
+            expires_at=self.expires_at,
+            audience=self.audience,
+            meant_for=self.expected.audiences,
+            default_target=self.expected.default_target,
+            scope=None if scope is None else frozenset(scope.split()),
+            token_id=self.text("jti"),
+            key_id=self.key_id,
+            confirmation=_confirmation(self.claims),
+            chain=self.chain,
+            may_act=_may_act(self.claims, self.expected.issuer),
+        )
+        return replace(proven, **more) if more else proven
 
 
 def _confirmation(claims: Mapping[str, Any]) -> str | None:

@@ -44,8 +44,9 @@ class Parameters(Value, frozen=True):
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A parameter that may have several values; each once, in the order they were sent."""
-        value = self.values.get(name)
-        several = value if isinstance(value, list) else [value]
+        several = self.values.get(name)
+        if not isinstance(several, list):
+            return () if (only := self.text(name)) is None else (only,)
         if len(several) > MAX_TARGETS:
             raise TargetInvalid("too many targets", expected=MAX_TARGETS)
         each = [None if one is None else _text(name, one) for one in several]

@@ -20,11 +20,13 @@ class LinearMemory:
     def __init__(self, store: Store, least: int, most: int) -> None:
         self._store = store
         self.lent = Memory(store, MemoryType(Limits(least, most)))
+        self._known = 0
 
     def write(self, address: int, content: bytes) -> None:
         """Raises Unavailable where the memory that is allowed does not hold it."""
-        missing = address + len(content) - self.lent.data_len(self._store)
-        if missing > 0:
+        end = address + len(content)
+        if not self._reaches(end):
+            missing = end - self._known
             try:
                 self.lent.grow(self._store, -(-missing // PAGE))
             except WasmtimeError as error:
@@ -36,14 +38,20 @@ class LinearMemory:
 
         Behind the end of memory nothing is mapped: reading one byte more would end the process.
         """
-        size = self.lent.data_len(self._store)
-        if not 0 < address < size:
+        if not 0 < address or not self._reaches(address + 1):
             raise Unavailable(what="the policy", cause=f"its answer lies at {address}, outside its memory")
         for most in (_CHUNK, MAX_TEXT):
-            text = ctypes.string_at(self._at(address), min(most, size - address))
+            length = most if self._reaches(address + most) else self._known - address
+            text = ctypes.string_at(self._at(address), length)
             if (end := text.find(0)) >= 0:
                 return text[:end]
         raise Unavailable(what="the policy", cause=f"its answer does not end, or is longer than {MAX_TEXT} bytes")
+
+    def _reaches(self, end: int) -> bool:
+        """Whether there is memory up to there. It never becomes less, so its size is only asked when more than was known is needed."""
+        if end > self._known:
+            self._known = self.lent.data_len(self._store)
+        return end <= self._known
 
     def _at(self, address: int) -> int:
         # Asked each time: memory may move when it grows.
