@@ -19,8 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cambist.verify import Protected, VerifiedToken, Verifier
 from cambist.verify.protected import TOKEN
-
-from .authority import Authority
+from cambist_hostapp.authority import Certificates
 
 METADATA = "/.well-known/oauth-protected-resource/mcp"
 """Where RFC 9728 section 3.1 has the metadata of `/mcp`: it leads an MCP client to the issuer."""
@@ -72,16 +71,16 @@ def application(issuer: str, url: str, http: httpx.AsyncClient) -> ASGIApp:
 
 
 @contextmanager
-def api(issuer: str, port: int, trust: Authority) -> Iterator[str]:
+def api(issuer: str, port: int, trust: Certificates) -> Iterator[str]:
     """Serve it by TLS, in a thread, until the block ends; yields its URL."""
     url = f"https://localhost:{port}"
-    http = httpx.AsyncClient(verify=ssl.create_default_context(cafile=trust.ca), trust_env=False)
+    http = httpx.AsyncClient(verify=ssl.create_default_context(cafile=trust.authority), trust_env=False)
     config = uvicorn.Config(
         application(issuer, url, http),
         host="localhost",
         port=port,
         ssl_certfile=trust.certificate,
-        ssl_keyfile=trust.key,
+        ssl_keyfile=trust.private_key,
         log_level="error",
         loop="asyncio",
         ws="none",

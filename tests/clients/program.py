@@ -17,11 +17,10 @@ from habits.parts import absent, npm_package, program, tools
 
 from cambist import AudienceMismatch, Refusal
 
-from .authority import PASSWORD
 from .stage import ELSEWHERE, Stage
 
 HERE = Path(__file__).parent
-TRUST = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS")
+TRUST = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "JAVA_TOOL_OPTIONS")
 """Variables by which some client learns whom to trust: each is given its own, so that none works by another's."""
 
 
@@ -58,7 +57,7 @@ class Program:
 
 def python(name: str, stage: Stage, trusting: str) -> Program:
     """One of tests/clients/python. Its packages are locked with all others."""
-    return Program((sys.executable, HERE / "python" / name), {trusting: str(stage.trust.ca)})
+    return Program((sys.executable, HERE / "python" / name), _trust(stage, trusting))
 
 
 def node(name: str, stage: Stage) -> Program:
@@ -67,13 +66,13 @@ def node(name: str, stage: Stage) -> Program:
     if not (link := stage.folder / "node_modules").exists():
         link.symlink_to(packages)
     shutil.copy(HERE / "node" / name, stage.folder)
-    return Program((program("node"), stage.folder / name), {"NODE_EXTRA_CA_CERTS": str(stage.trust.ca)})
+    return Program((program("node"), stage.folder / name), _trust(stage, "NODE_EXTRA_CA_CERTS"))
 
 
 def go(stage: Stage) -> Program:
     """The program of tests/clients/go, as `make tools` built it."""
     built = tools() / "externalaccount" / "externalaccount"
-    return Program((built if built.is_file() else absent("externalaccount"),), {"SSL_CERT_FILE": str(stage.trust.ca)})
+    return Program((built if built.is_file() else absent("externalaccount"),), _trust(stage, "SSL_CERT_FILE"))
 
 
 def java(stage: Stage) -> Program:
@@ -81,8 +80,12 @@ def java(stage: Stage) -> Program:
     archives = tools() / "spring" / "lib"
     if not archives.is_dir():
         absent("spring")
-    trust = (f"-Djavax.net.ssl.trustStore={stage.trust.truststore}", f"-Djavax.net.ssl.trustStorePassword={PASSWORD}")
-    return Program((program("java"), *trust, "-cp", f"{archives}/*", HERE / "spring" / "Exchange.java"), {})
+    return Program((program("java"), "-cp", f"{archives}/*", HERE / "spring" / "Exchange.java"), _trust(stage, "JAVA_TOOL_OPTIONS"))
+
+
+def _trust(stage: Stage, variable: str) -> Mapping[str, str]:
+    """A variable as `cambist dev --tls` prints it."""
+    return {name: value for name, value, _ in stage.trust.variables() if name == variable}
 
 
 def told(program: Program, stage: Stage) -> frozenset[str]:

@@ -18,9 +18,9 @@ from cambist.identifier import segment
 from cambist.testing import Forge, serve
 from cambist.token_type import JWT
 from cambist.zone import CLIENT_CREDENTIALS, TOKEN_EXCHANGE
+from cambist_hostapp.authority import Certificates, certificates
 
 from .api import api
-from .authority import Authority, authority
 
 ISSUER, SUBJECT = "https://ci.example.test", "workload-1"
 SECRET = "the secret of a shop"
@@ -36,7 +36,7 @@ class Stage:
     sts: str
     api: str
     folder: Path
-    trust: Authority
+    trust: Certificates
     key: Forge = field(default_factory=lambda: Forge("robot", "", time.time))
     """Signs what the applications `robot` and `clerk` prove themselves with."""
     workloads: Forge = field(default_factory=lambda: Forge(ISSUER, "", time.time))
@@ -87,7 +87,7 @@ class Stage:
 @contextmanager
 def stage(folder: Path) -> Iterator[Stage]:
     """Serve both until the block ends."""
-    trust, port, tls = authority(folder), free_port(), free_port()
+    trust, port, tls = certificates(folder), free_port(), free_port()
     set_up = Stage(f"https://localhost:{tls}", f"https://localhost:{port}", folder, trust)
     with serve(_settings(set_up, tls)), api(set_up.sts, port, trust):
         yield set_up
@@ -99,7 +99,12 @@ def _settings(stage: Stage, tls: int) -> Mapping[str, Any]:
     return {
         "issuer": stage.sts,
         "authenticates": [JWT],
-        "listen": {"host": "localhost", "tls_port": tls, "certificate": str(stage.trust.certificate), "private_key": str(stage.trust.key)},
+        "listen": {
+            "host": "localhost",
+            "tls_port": tls,
+            "certificate": str(stage.trust.certificate),
+            "private_key": str(stage.trust.private_key),
+        },
         "applications": {
             "shop": {"secret_hash": hash_secret(SECRET)},
             "robot": {"jwks": stage.key.jwks, "grants": [TOKEN_EXCHANGE, CLIENT_CREDENTIALS]},
