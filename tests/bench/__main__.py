@@ -86,9 +86,6 @@ async def _asked(work: Work, folder: Path, stack: AsyncExitStack, stopwatch: bud
     points = {f"pipeline.{name}": asking(ask, body, status) for name, body, status in requests(work)}
     tokens = (work.token(jti=f"j{number}") for number in range(NEW))
     points["pipeline.es256_new"] = in_turn(asking(ask, work.body(subject_token=token), 200) for token in tokens)
-    unwritten = work.settings(folder / "unwritten")
-    del unwritten["plugins"]["audit-log"]
-    points["pipeline.no_ledger"] = asking(await at(unwritten), work.body(), 200)
     points["pipeline.watched"] = asking(await at(work.settings(folder / "watched"), stopwatch), work.body(), 200)
     points["pipeline.rs256_out"] = asking(await at(work.settings(folder / "rs256", alg="RS256")), work.body(), 200)
     for kind in ("oidc", "access-token"):

@@ -26,7 +26,7 @@ class Ask(Protocol):
 async def opened(settings: Mapping[str, Any], *observers: Observer) -> tuple[Sts, Ask]:
     """A service in this process, and its JSON endpoint."""
     metrics = Metrics()
-    sts = await Sts(parse(settings), observers=(metrics, *observers)).__aenter__()
+    sts = await Sts(parse(settings), observers=(*observers, metrics)).__aenter__()
     endpoint = endpoints(sts, metrics)["/v1/exchange/token"]
 
     async def ask(body: bytes, *, authorization: str = "") -> Reply:

@@ -12,7 +12,6 @@ Figures = Mapping[str, float]
 RATIOS: Mapping[str, str] = {
     "pipeline.es256": "without HTTP; ES256 in and out, a token that was seen before",
     "pipeline.es256_new": "the same, a new token each time",
-    "pipeline.no_ledger": "the same as the first, without a ledger",
     "pipeline.rs256_in": "RS256 in",
     "pipeline.rs256_out": "RS256 out",
     "pipeline.execution_scope": "with an execution scope, so that a nonce is spent",
