@@ -50,7 +50,7 @@ class Entitlement(Value, frozen=True, kw_only=True):
             subject=question.subject.identity,
             chain=question.chain,
             client_id=question.client.id,
-            audience=tuple(target.id for target in question.targets),
+            audience=tuple([target.id for target in question.targets]),
             scope=_scope(question, permit),
             issued_at=int(question.now),
             expires_at=expires,
@@ -89,11 +89,13 @@ def _scope(question: PolicyInput, permit: Permit) -> tuple[str, ...]:
     An actor lends nothing of its own: it acts with the subject's authority, so its token's scope has no part in this.
     """
     asked = question.request.scope
-    bounds = [permit.scope, question.subject.scope, *_declared(question)]
-    left = tuple(scope for scope in asked if all(bound is None or scope in bound for bound in bounds))
+    bounds = [bound for bound in (permit.scope, question.subject.scope, *_declared(question)) if bound is not None]
+    if not bounds:
+        return asked
+    allowed = frozenset.intersection(*bounds)
+    left = tuple([scope for scope in asked if scope in allowed])
     if asked and not left:
-        allowed = [bound for bound in bounds if bound is not None]
-        raise ScopeDenied(expected=sorted(frozenset.intersection(*allowed)), seen=list(asked))
+        raise ScopeDenied(expected=sorted(allowed), seen=list(asked))
     return left
 
 
@@ -111,8 +113,10 @@ def _expiry(question: PolicyInput, permit: Permit) -> int:
     lifetimes = [usual if request.ttl is None else request.ttl, zone.max_ttl, *declared]
     lifetimes += [permit.ttl] if permit.ttl is not None else []
     lifetimes += [zone.execution_ttl] if request.execution else []
-    ends = [proven.expires_at for proven in _bounding(question) if not math.isinf(proven.expires_at)]
-    expires = min([now + min(lifetimes), *(math.floor(end) for end in ends)])
+    expires = now + min(lifetimes)
+    for proven in _bounding(question):
+        if proven.expires_at < expires:
+            expires = math.floor(proven.expires_at)
     if expires <= now:
         raise Expired("less than a second is left of the credential")
     return expires
@@ -120,9 +124,8 @@ def _expiry(question: PolicyInput, permit: Permit) -> int:
 
 def _marks(question: PolicyInput, expires: int) -> tuple[Mark, ...]:
     """Everything in this request that is accepted once."""
-    roles = {"subject": question.subject, "actor": question.actor, "client": question.client.proven}
     marks: dict[str, Mark] = {}
-    for role, proven in roles.items():
+    for role, proven in (("subject", question.subject), ("actor", question.actor), ("client", question.client.proven)):
         if proven is not None and proven.single_use_until is not None:
             key = _digest(proven.identity.issuer, proven.identity.subject, proven.token_id or "")
             # One credential in two roles: it is what it was sent as, the subject's token or the application's own proof.

@@ -34,6 +34,7 @@ from .verified import PLAIN, Expected, Verified
 __all__ = ["PLAIN", "Expected", "Jwts", "Verified", "media_type"]
 
 YEAR_2200 = 7_258_118_400
+_NUMBERS = (int, float)
 MAX_MEMBERS = 500
 _EXTENSIONS = frozenset({"crit", "b64", "zip", "enc"})
 
@@ -231,6 +232,7 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
         return None
     value = claims[name]
     # RFC 7519 section 2: a number; `True` is one to Python, and milliseconds are a date far from now.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < YEAR_2200:
+    if type(value) not in _NUMBERS or not 0 < value < YEAR_2200:
         raise CredentialMalformed(f"{name} is not a time in seconds")
-    return value
+    number: float = value
+    return number

@@ -132,10 +132,10 @@ async def ask(policy: Policy, question: PolicyInput) -> Answer:
 
 def _bounds(question: PolicyInput) -> tuple[object, ...]:
     """Who, for whom and how much: what narrows the answer must be what it was before the policy saw it."""
-    asked, proven = question.request, question.subject
-    parties = ((who.issuer, who.subject) for who in (proven.identity, *question.chain))
-    targets = (target.id for target in question.targets)
-    return (asked.scope, asked.ttl, proven.scope, proven.expires_at, question.client.id, *parties, *targets)
+    asked, proven, subject = question.request, question.subject, question.subject.identity
+    chain = [(who.issuer, who.subject) for who in question.chain]
+    targets = [target.id for target in question.targets]
+    return (asked.scope, asked.ttl, proven.scope, proven.expires_at, question.client.id, subject.issuer, subject.subject, chain, targets)
 
 
 def _sound(policy: str, answer: Answer) -> Answer:
