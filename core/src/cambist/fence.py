@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from pathlib import Path
 from traceback import extract_tb
 from types import TracebackType
@@ -10,7 +11,7 @@ from types import TracebackType
 from .errors import PluginFault, Refusal
 
 
-class fenced:  # noqa: N801 - it reads as the word that it is: `with fenced(plugin):`
+class Fence:
     """Around a call of a plugin, awaited or not. Its refusals pass and are told to be its own; everything else is a PluginFault.
 
     A class and no generator: it is entered half a dozen times for each request, and costs a third so.
@@ -35,6 +36,12 @@ class fenced:  # noqa: N801 - it reads as the word that it is: `with fenced(plug
             raise PluginFault(self._plugin, error) from error
         else:
             error.add_note(self._plugin)  # `within` tells from it whom a deadline waited for
+
+
+@cache
+def fenced(plugin: str) -> Fence:
+    """The fence of a plugin, as in `with fenced(plugin):`. It keeps nothing of a call, so that each plugin needs one only."""
+    return Fence(plugin)
 
 
 def is_its_own(error: BaseException) -> bool:
