@@ -219,6 +219,16 @@ async def test_a_disk_that_is_full_when_a_segment_is_loses_nothing(
     assert damage(tmp_path) == []
 
 
+async def test_a_line_that_is_taken_in_parts_is_whole(tmp_path: Path, forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, bytes(data[:100])))
+    async with service(tmp_path, forge) as sts:
+        answered = [(await ask(sts, forge))[1] for _ in range(2)]
+    assert ids(tmp_path) == answered
+    assert len(segments(tmp_path)) == 1
+    assert damage(tmp_path) == []
+
+
 async def test_a_line_that_the_kernel_cuts_off_is_taken_back(tmp_path: Path, forge: Forge) -> None:
     """As above, with a limit of the operating system's own."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

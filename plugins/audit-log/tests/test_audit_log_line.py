@@ -18,8 +18,9 @@ from cambist.client_secret import hash_secret
 from cambist.compact import Compact
 from cambist.testing import ISSUER, Forge, MovableClock, Running, Scripted, open_sts
 from cambist.trace import Trace
-from cambist_audit_log.line import moment, written
+from cambist_audit_log.line import moment
 from cambist_audit_log.sealing import MAX_SEALED
+from cambist_audit_log.telling import written
 from cambist_audit_log.testing import bare, decisions, raw, table
 
 JWT_TYPE = "urn:ietf:params:oauth:token-type:jwt"

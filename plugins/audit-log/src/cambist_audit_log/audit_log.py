@@ -12,14 +12,14 @@ from cambist import Record, Store, Unavailable
 from cambist.audit import DONE
 
 from . import directory, reading
-from .chain import Chain
+from .chain import Chain, event
 from .checkpoints import Checkpoints
-from .line import untold, written
 from .sample import Sample
 from .sealing import Keyring
 from .segment import Segment
 from .settings import AuditLogSettings
 from .syncing import Syncing
+from .telling import untold, written
 
 if TYPE_CHECKING:
     import click
@@ -85,7 +85,7 @@ class AuditLog:
         if not self._sample.admits(record):
             return DONE
         left_out = self._sample.left_out
-        segment = self._written(lambda chain: chain.append(self._line(record, left_out)))
+        segment = self._written(self._line(record, left_out))
         self._sample.left_out -= left_out
         return self._settled(segment) if self._syncing.must_wait(segment) else DONE
 
@@ -132,11 +132,11 @@ class AuditLog:
             return untold(record, error, left_out)
 
     def _event(self, name: str, **more: Any) -> None:
-        self._written(lambda chain: chain.event(name, **more))
+        self._written(event(name, self.clock(), **more))
 
-    def _written(self, write: Callable[[Chain], Segment]) -> Segment:
+    def _written(self, line: bytes) -> Segment:
         try:
-            segment = write(self._ours())
+            segment = self._ours().append(line)
         except OSError as error:
             self._fail(error)
             raise _unavailable(error) from error

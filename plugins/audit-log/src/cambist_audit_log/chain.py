@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .line import moment
+from .line import VERSION, moment
 from .names import SegmentName, new_chain
 from .sealing import End, Keyring, sealed
 from .segment import Segment
@@ -42,33 +42,35 @@ class Chain:
         self._segment: Segment | None = None
         self._before: Head | None = None
         self._number = 0
-        self.head = self.kept = Head(0, End())
-        """Where it ends, and where it ended when that was last noted in the store."""
+        self._last, self._end = 0, End()
+        self.kept = self.head
+        """Where it ended when that was last noted in the store."""
 
     @property
     def ours(self) -> bool:
         """False in a process that was forked from the one that began it: two must not write one chain."""
         return self._process == os.getpid()
 
+    @property
+    def head(self) -> Head:
+        """Where it ends."""
+        return Head(self._last, self._end)
+
     def append(self, body: bytes) -> Segment:
         """Write a line, and before the first of a segment its header. Raises OSError, and then nothing was written."""
-        segment, end, lines = self._current(), self.head.end, b""
+        segment, end, lines = self._current(), self._end, b""
         if not segment.size:
             header, end = sealed(self._header(segment), end, self._key.mac)
             lines = header + b"\n"
         line, end = sealed(body, end, self._key.mac)
-        segment.append(b"%b%b\n" % (lines, line))
-        self.head = Head(segment.name.number, end)
+        segment.append(lines + line + b"\n")
+        self._last, self._end = segment.name.number, end
         return segment
-
-    def event(self, name: str, **more: Any) -> Segment:
-        """Write a line that is no decision. Raises OSError."""
-        return self.append(self._said(name, more))
 
     def let_go(self) -> Segment | None:
         """The segment that is open, if one is; the next line begins another."""
         segment, self._segment = self._segment, None
-        if self.head.segment:
+        if self._last:
             self._before = self.head
         return segment
 
@@ -99,10 +101,12 @@ class Chain:
     def _header(self, segment: Segment) -> bytes:
         before = self._before
         after = {} if before is None else {"after": _place(SegmentName(self.id, before.segment), before.end)}
-        return self._said("begin", {"format": FORMAT, "segment": str(segment.name), "check": self._key.check, **after})
+        return event("begin", self._clock(), format=FORMAT, segment=str(segment.name), check=self._key.check, **after)
 
-    def _said(self, event: str, more: dict[str, Any]) -> bytes:
-        return msgspec.json.encode({"v": 1, "event": event, "at": moment(self._clock()), **more})
+
+def event(name: str, now: float, /, **more: Any) -> bytes:
+    """A line that is no decision."""
+    return msgspec.json.encode({"v": VERSION, "event": name, "at": moment(now), **more})
 
 
 def _place(name: SegmentName, end: End) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import re
+from binascii import b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -47,12 +47,12 @@ class Mac:
     def text(self, before: bytes, line: bytes) -> bytes:
         """Of a line, and of the MAC before it."""
         inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(before)
-        inner.update(line)
+        inner.update(before + line)
         outer.update(inner.digest())
-        return base64.urlsafe_b64encode(outer.digest())[:MAC_SIZE]
+        return b2a_base64(outer.digest(), newline=False).translate(_URLSAFE)[:MAC_SIZE]
 
 
+_URLSAFE = bytes.maketrans(b"+/", b"-_")
 _INNER, _OUTER = bytes(x ^ 0x36 for x in range(256)), bytes(x ^ 0x5C for x in range(256))
 
 
@@ -88,9 +88,10 @@ class Keyring:
 
 def sealed(body: bytes, end: End, key: Mac) -> tuple[bytes, End]:
     """A line of JSON, without its end, as the one after `end`; and where the chain ends with it."""
-    numbered = b'{"seq":%d,%b' % (end.seq + 1, body[1:])
+    seq = end.seq + 1
+    numbered = b'{"seq":%d,' % seq + body[1:]
     mac = key.text(end.mac, numbered)
-    return b'%b,"mac":"%b"}' % (numbered[:-1], mac), End(end.seq + 1, mac)
+    return numbered[:-1] + b',"mac":"' + mac + b'"}', End(seq, mac)
 
 
 @dataclass(frozen=True, slots=True)

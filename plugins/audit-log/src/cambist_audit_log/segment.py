@@ -20,7 +20,8 @@ class Segment:
         """Make the file; `settle`: its name survives a power cut, from the first sync on. Raises OSError."""
         mode = place.inspect(directory)
         self.name, self.begun = name, begun
-        self._directory, self._path, self._unsettled = directory, directory / str(name), settle
+        self._directory, self._unsettled = directory, settle
+        self._path = str(directory / str(name))  # a text: each line asks for it, and a `Path` is slow to answer
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(self._path, flags, mode)
         try:
@@ -30,7 +31,7 @@ class Segment:
         except BaseException:
             os.close(self._descriptor)
             raise
-        self._identity = status.st_dev, status.st_ino
+        self._device, self._inode = status.st_dev, status.st_ino
         self._failure: OSError | None = None
         self._closed = self._broken = False
         self.size = self.appended = self.synced = 0
@@ -39,22 +40,25 @@ class Segment:
     def usable(self) -> bool:
         """Whether its name still names it, and what it holds is known."""
         try:
-            there = self._path.lstat()
+            there = os.lstat(self._path)
         except OSError:
             return False
-        return (there.st_dev, there.st_ino) == self._identity and there.st_size == self.size and not self._broken
+        return there.st_ino == self._inode and there.st_dev == self._device and there.st_size == self.size and not self._broken
 
     def append(self, lines: bytes) -> None:
         """Write all of it or none. Raises OSError."""
-        left = memoryview(lines)
         try:
-            while left:
-                left = left[os.write(self._descriptor, left) :]
+            if (written := os.write(self._descriptor, lines)) < len(lines):
+                self._write_rest(memoryview(lines)[written:])
             self.size += len(lines)
         except BaseException:
             self._cut_back()
             raise
         self.appended += 1
+
+    def _write_rest(self, left: memoryview) -> None:
+        while left:
+            left = left[os.write(self._descriptor, left) :]
 
     def _cut_back(self) -> None:
         """Nobody else writes the file, so what a full disk cut off can go; where it cannot, the chain goes on in another file."""
@@ -90,7 +94,7 @@ class Segment:
         """Remove a file that nothing was written to."""
         try:
             if self.usable and not self.size:
-                self._path.unlink()
+                Path(self._path).unlink()
         except OSError:
             pass  # an empty segment is no damage
 

@@ -3,63 +3,60 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+
+from msgspec.structs import replace
 
 from cambist import Refusal
-from cambist.trace import Step, Trace
+from cambist import trace as told
 
+from .line import Step
 from .withheld import Withheld
 
-Told = Mapping[str, Any]
+
+def steps(story: Sequence[told.Step], withheld: Withheld) -> list[Step]:
+    steps = []
+    for step in story:
+        words = _WORDS[type(step.outcome)]
+        took = (step.ended - step.started) // 1000  # its `microseconds`, without a call for each
+        steps.append(_looked_at(step, took, withheld) if words is None else Step(step.name, took, words))
+    return steps
 
 
-def steps(trace: Trace, withheld: Withheld) -> list[Told]:
-    return [_told(step, withheld) for step in trace.steps]
-
-
-def outline(step: Told) -> Told:
+def outline(step: Step) -> Step:
     """A step without what was said in it."""
-    return {name: step[name] for name in ("name", "microseconds", "outcome", "reason") if name in step}
+    return replace(step, facts=None)
 
 
-def _told(step: Step, withheld: Withheld) -> Told:
-    told: dict[str, Any] = {"name": step.name, "microseconds": step.microseconds}
-    if isinstance(step.outcome, BaseException):
-        told |= _ended(step.outcome, withheld)
-    else:
-        told["outcome"] = _words(step.outcome)
-    return told
+def _looked_at(step: told.Step, took: int, withheld: Withheld) -> Step:
+    outcome = step.outcome
+    if isinstance(outcome, tuple):
+        return Step(step.name, took, _counted(outcome))
+    if isinstance(outcome, Refusal):
+        return Step(step.name, took, "refused", outcome.reason, withheld.plain(outcome.facts) if outcome.facts else None)
+    return Step(step.name, took, "failed", type(outcome).__name__)  # its words may hold anything
 
 
-def _ended(error: BaseException, withheld: Withheld) -> Told:
-    if not isinstance(error, Refusal):
-        return {"outcome": "failed", "reason": type(error).__name__}  # its words may hold anything
-    facts = {"facts": withheld.plain(error.facts)} if error.facts else {}
-    return {"outcome": "refused", "reason": error.reason, **facts}
+def _counted(values: tuple[object, ...]) -> str:
+    if not values:
+        return "nothing"
+    kind = type(values[0])
+    return f"{len(values)} {_WORDS[kind] or _called(kind)}{'s' if len(values) > 1 else ''}"
 
 
-def _words(outcome: object) -> str:
-    if not isinstance(outcome, tuple):
-        return _WORDS[type(outcome)]
-    if outcome:
-        return f"{len(outcome)} {_WORDS[type(outcome[0])]}{'s' if len(outcome) > 1 else ''}"
-    return "nothing"
+class _Words(dict[type, str | None]):
+    """What came of a step, where the type of it says that; None where the value has to be looked at."""
 
-
-class _Words(dict[type, str]):
-    """What a value of a type is called."""
-
-    def __missing__(self, kind: type) -> str:
-        words = "nothing" if kind is type(None) else _spoken(kind.__name__)
+    def __missing__(self, kind: type) -> str | None:
+        words = None if issubclass(kind, tuple | BaseException) else _called(kind)
         if len(self) < 256:  # a plugin may make types at will
             self[kind] = words
         return words
 
 
-def _spoken(name: str) -> str:
+def _called(kind: type) -> str:
     """`MintedToken` is a minted token."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name.lstrip("_")).lower()
+    return "nothing" if kind is type(None) else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", kind.__name__.lstrip("_")).lower()
 
 
 _WORDS = _Words()

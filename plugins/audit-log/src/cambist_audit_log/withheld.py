@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
 from cambist.client_secret import CLIENT_SECRET
@@ -15,6 +14,8 @@ from cambist.zone import CLIENT_CREDENTIALS, TOKEN_EXCHANGE
 WITHHELD = "[withheld]"
 MAX_TEXT, MAX_TEXTS, MAX_NAME = 1024, 4096, 4096
 """Characters of one text that a stranger wrote, of a list of such, and of a name that was proved."""
+FEW = MAX_TEXTS // MAX_TEXT
+"""For so many there is always room."""
 MAX_ITEMS = 100
 MAX_DEPTH = 4
 
@@ -35,16 +36,19 @@ _OURS = frozenset({*KNOWN, *ALIASES, TOKEN_EXCHANGE, CLIENT_CREDENTIALS})
 class Withheld:
     """Texts and values of one request as they may be written."""
 
+    __slots__ = ("_pieces", "_secrets", "_told")
+
     def __init__(self, request: ExchangeRequest | None) -> None:
-        self._secrets = [] if request is None else [_Secret(text) for text in _secrets(request)]
+        self._secrets = [] if request is None else _secrets(request)
+        self._pieces: dict[str, frozenset[str]] = {}
         self._told: dict[str, str] = {}
 
     def text(self, text: str) -> str:
         """A text that a stranger wrote, or that may quote one."""
-        if text in _OURS or len(text := legible(text, MAX_TEXT)) < SHARED:  # cut first, so that nobody pays for its length
+        if (len(text) < SHARED and text.isascii()) or text in _OURS:
             return text
         if (told := self._told.get(text)) is None:  # what was asked for is granted, more often than not
-            told = self._told[text] = self._without_secrets(text)
+            told = self._told[text] = self._without_secrets(legible(text, MAX_TEXT))  # cut first, so that nobody pays for its length
         return told
 
     def _without_secrets(self, text: str) -> str:
@@ -58,8 +62,8 @@ class Withheld:
 
     def texts(self, texts: Sequence[str]) -> list[str]:
         """As many as there is room for; then how many more there are."""
-        if not texts:
-            return []
+        if len(texts) <= FEW:
+            return list(map(self.text, texts))
         kept: list[str] = []
         room = MAX_TEXTS
         for text in texts[:MAX_ITEMS]:
@@ -85,24 +89,22 @@ class Withheld:
                 return f"<{type(value).__name__}>"
 
     def _quotes(self, text: str) -> bool:
-        return len(text) >= SHARED and any(secret.shares_with(text) for secret in self._secrets)
+        if len(text) >= SHARED:
+            for secret in self._secrets:
+                if self._shares(secret, text):
+                    return True
+        return False
 
+    def _shares(self, secret: str, text: str) -> bool:
+        if len(secret) * len(text) > MUCH:
+            return _is_cut_from(text, self._every_piece(secret))
+        return _is_cut_from(text, secret) if len(text) < len(secret) else _is_cut_from(secret, text)
 
-class _Secret:
-    """One credential, to be found in texts."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def shares_with(self, text: str) -> bool:
-        if len(self._text) * len(text) > MUCH:
-            return _is_cut_from(text, self._every_piece)
-        return _is_cut_from(text, self._text) if len(text) < len(self._text) else _is_cut_from(self._text, text)
-
-    @cached_property
-    def _every_piece(self) -> frozenset[str]:
+    def _every_piece(self, secret: str) -> frozenset[str]:
         """For those who send so much that looking for each piece anew would take long."""
-        return frozenset(self._text[start : start + PIECE] for start in range(len(self._text) - PIECE + 1))
+        if secret not in self._pieces:
+            self._pieces[secret] = frozenset(secret[start : start + PIECE] for start in range(len(secret) - PIECE + 1))
+        return self._pieces[secret]
 
 
 def _is_cut_from(text: str, whole: str | frozenset[str]) -> bool:
@@ -126,17 +128,19 @@ def _random(run: re.Match[str]) -> str:
     return WITHHELD if len(kinds) == 3 else run[0]
 
 
-def _secrets(request: ExchangeRequest) -> Iterator[str]:
+def _secrets(request: ExchangeRequest) -> list[str]:
+    secrets: list[str] = []
     for credential in (request.subject, request.actor, request.client):
         if credential is None:
             continue
         if credential.token_type == CLIENT_SECRET:
             # The id before the colon is no secret, and how the secret was encoded is nobody's business.
             secret = credential.token.partition(":")[2]
-            yield from {secret, unquote(secret)}
+            secrets += {secret, unquote(secret)}
         else:
-            yield credential.token
+            secrets.append(credential.token)
     if request.presented.dpop is not None:
-        yield request.presented.dpop
+        secrets.append(request.presented.dpop)
     if request.execution is not None:
-        yield request.execution.nonce
+        secrets.append(request.execution.nonce)
+    return secrets
