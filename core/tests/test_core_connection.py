@@ -26,7 +26,7 @@ from cryptography.x509.oid import NameOID
 
 from cambist import Unavailable
 from cambist import connection as connecting
-from cambist.connection import Resolver, why
+from cambist.connection import Resolver, trusted, why
 from cambist.egress import Egress, EgressSettings
 from cambist.jwks import RemoteKeys
 from cambist.testing import Forge, MovableClock
@@ -386,6 +386,21 @@ async def _piped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         writer.write(part)
         await writer.drain()
     writer.close()
+
+
+# ── who is believed ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_authorities_are_read_once_and_anew_when_their_file_has_changed(tmp_path: Path) -> None:
+    """It takes 20 ms, which every worker of a service that starts again would wait for."""
+    one, other, file = Authority(tmp_path, "one"), Authority(tmp_path, "other"), tmp_path / "trusted.pem"
+    file.write_bytes(one.file.read_bytes())
+    before = trusted(file)
+    assert trusted(file) is before
+    file.write_bytes(one.file.read_bytes() + other.file.read_bytes())
+    assert [len(context.get_ca_certs()) for context in (before, trusted(file))] == [1, 2]
+    assert trusted(None) is trusted(None)
+    assert not {id(trusted(None))} & {id(before), id(trusted(file))}
 
 
 # ── all of it ───────────────────────────────────────────────────────────────────────────────────────────

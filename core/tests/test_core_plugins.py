@@ -82,6 +82,19 @@ def test_what_is_installed_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -
     assert looks == ["look"]
 
 
+def test_what_can_be_found_out_without_loading_is_found_out_beforehand(site: Site) -> None:
+    """By a supervisor, for all workers: no code of a plugin runs, and what is wrong with one is said where it is to be found."""
+    site.install("cambist-affirm", "affirm", POLICY)
+    site.install("cambist-misfit", "misfit", POLICY, "Requires-Dist: cambist<2,>=1.5\n")
+    finder = Installed()
+    finder.look(["affirm", "misfit", "nobody"])
+    assert not {"affirm", "misfit"} & sys.modules.keys()
+    (site.root / "cambist_affirm-2.1.dist-info/METADATA").unlink()
+    assert finder.find("affirm").version == "2.1"
+    with pytest.raises(LookupError, match="was made for cambist"):
+        finder.find("misfit")
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 
 from cambist import heirloom as module
 from cambist.heirloom import heirloom, heirlooms
-from cambist_hostapp.warm import left, taken
+from cambist_hostapp.warm import left, taken, undisturbed
 
 LOADED = """
 import sys
@@ -25,6 +26,7 @@ NEEDLESS = (
     "quart",
     "hypercorn",
     "uvicorn",
+    "prometheus_client",
     "hypothesis",
     "pytest",
 )
@@ -45,6 +47,19 @@ def test_who_tells_nothing_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(module, "_known", {})
     taken({"open": True})
     assert not heirlooms()
+
+
+def test_the_collector_rests_while_something_is_loaded_and_works_afterwards_however_that_went() -> None:
+    states = [gc.isenabled()]
+
+    def load() -> None:
+        with undisturbed():
+            states.append(gc.isenabled())
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        load()
+    assert [*states, gc.isenabled()] == [True, False, True]
 
 
 def test_the_command_that_serves_loads_neither_other_commands_nor_what_only_workers_need() -> None:

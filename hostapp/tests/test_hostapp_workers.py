@@ -134,6 +134,26 @@ def test_nobody_outlives_a_supervisor_that_was_killed(server: Server, tmp_path: 
             until(lambda: gone(*pids), 5)
 
 
+@pytest.mark.parametrize("server", SERVERS)
+def test_workers_whose_supervisor_was_killed_leave_the_port_at_once_and_finish_what_they_accepted(server: Server, tmp_path: Path) -> None:
+    document = settings(tmp_path, port=free_port())
+    with serve(document, workers=1, server=server) as service:
+        (old,) = service.pids
+        wire = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
+        wire.putrequest("POST", "/v1/exchange/token")
+        wire.putheader("content-length", "2")
+        wire.endheaders(b"{")
+        assert ask(service.url) == 400  # so that the other request has been accepted, too
+        os.kill(service.supervisor, signal.SIGKILL)
+        with serve(document, workers=1, server=server) as successor:
+            assert running(old)
+            assert ask(successor.url) == 400
+            wire.send(b"}")
+            assert wire.getresponse().headers["connection"] == "close"
+            until(lambda: gone(old), 2)
+            wire.close()
+
+
 def test_a_worker_that_hangs_does_not_outlive_a_supervisor_that_was_killed(tmp_path: Path) -> None:
     """A stopped process stands for one whose loop is busy: it takes no SIGTERM, and ends once it may."""
     with serve(settings(tmp_path, graceful=0), workers=2) as service:
@@ -291,7 +311,6 @@ def test_what_keeps_a_service_from_opening_is_told_and_nothing_is_left(tmp_path:
 
 ONCE = """
 import os
-from pathlib import Path
 from cambist import hookimpl
 
 class Once:
@@ -301,14 +320,13 @@ class Once:
 
 @hookimpl
 def cambist_observers(host):
-    opened = Path(os.environ["OPENED"])
-    times = int(opened.read_text() or 0)
-    if times >= int(os.environ["TIMES"]):
-        raise RuntimeError("it opens no more")
-    opened.write_text(str(times + 1))
+    with open(os.environ["OPENED"], "ab", buffering=0) as opened:
+        opened.write(b"+")
+        if opened.tell() > int(os.environ["TIMES"]):
+            raise RuntimeError("it opens no more")
     yield Once()
 """
-"""A plugin that opens as often as the environment says, counted in a file."""
+"""A plugin that opens as often as the environment says, counted in a file to which workers that open at once each append."""
 
 
 def opening(times: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
@@ -336,7 +354,7 @@ def test_a_worker_that_cannot_come_back_is_tried_again_while_the_others_serve(tm
         until(lambda: "started again in 0.4 s" in service.log)
         assert {ask(service.url) for _ in range(10)} == {400}
         assert httpx.get(f"{service.url}/ready", trust_env=False).json()["checks"]["worker 1"] in ("failed", "starting")
-        (tmp_path / "opened").write_text("0")
+        (tmp_path / "opened").write_text("")
         service.ready()
         assert httpx.get(f"{service.url}/ready", trust_env=False).status_code == 200
 

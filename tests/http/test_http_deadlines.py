@@ -86,6 +86,18 @@ def test_a_connection_serves_so_many_requests_and_says_that_it_closes(raw: Raw) 
     assert [answer.headers.get("connection", "") for answer in heard.answers] == ["", "", "", "", "close"]
 
 
+@pytest.mark.parametrize("half", [False, True], ids=["read", "half-closed"])
+def test_who_has_read_the_last_answer_and_leaves_is_let_go_at_once(raw: Raw, half: bool) -> None:
+    """A place that is kept for somebody who has gone is refused to somebody else, and holds a service up that stops."""
+    before = raw.files
+    for _ in range(10):
+        assert raw.ask(health(b"Connection: close"), half=half).closed
+    until = time.monotonic() + 0.7  # a second is what somebody gets who does not leave
+    while raw.files > before:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
 @pytest.mark.parametrize("start", [POST, JSON], ids=["form", "JSON"])
 @pytest.mark.parametrize("kind", ["length", "chunks", "expected"])
 def test_a_huge_body_is_refused_before_it_is_read(raw: Raw, start: bytes, kind: str) -> None:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field
 
 from .address import NEAR, address, kind
 from .clock import within
-from .connection import Connections, Resolve, Resolver, Route, why
+from .connection import Connections, Resolve, Resolver, Route, trusted, why
 from .errors import DeadlineExceeded, Unavailable
 from .secret import Secret
 from .shape import Shape
@@ -217,7 +217,7 @@ class _Routes:
 
     def __init__(self, settings: EgressSettings) -> None:
         self._private = settings.private
-        trust = ssl.create_default_context(cafile=settings.ca_file and str(settings.ca_file))
+        trust = trusted(settings.ca_file)
         own = {name: ssl.create_default_context(cafile=str(path)) for name, path in settings.authorities.items()}
         judge = partial(objection, settings)
         proxy = settings.proxy.reveal() if settings.proxy else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
@@ -89,18 +90,45 @@ class Finder(Protocol):
         """Raises LookupError with a sentence."""
 
 
+@runtime_checkable
+class CanLook(Protocol):
+    """A finder that can find out beforehand, without loading anything: those who are forked later need not."""
+
+    def look(self, names: Iterable[str]) -> None:
+        """What is wrong with one is said when it is to be found."""
+
+
 class Installed:
     """Plugins of installed distributions, by entry point, looked for once. What is not enabled is not even imported."""
 
+    def __init__(self) -> None:
+        self._fitting: dict[str, tuple[EntryPoint, str, str]] = {}
+
     def find(self, name: str) -> Plugin:
+        entry, distribution, version = self._known(name)
+        return Plugin(name, entry.load(), distribution, version)
+
+    def look(self, names: Iterable[str]) -> None:
+        for name in names:
+            with suppress(Exception):
+                self._known(name)
+
+    def _known(self, name: str) -> tuple[EntryPoint, str, str]:
+        """The one of this name, which was made for us, with its distribution and version. Raises LookupError."""
+        if name not in self._fitting:
+            entry = self._sole(name)
+            _check_made_for_us(entry)
+            self._fitting[name] = entry, _distribution(entry), _version(entry)
+        return self._fitting[name]
+
+    def _sole(self, name: str) -> EntryPoint:
         found = tuple(entry for entry in self._seen if entry.name == name)
         if not found:
             known = sorted(entry.name for entry in self._seen)
             raise LookupError(f"no installed plugin of this name{suggestion(name, known)}; try: pip install cambist-{name}")
         if len(found) > 1:
             raise LookupError(f"offered by more than one distribution: {', '.join(sorted(_distribution(e) for e in found))}")
-        _check_made_for_us(found[0])
-        return Plugin(name, found[0].load(), _distribution(found[0]), _version(found[0]))
+        return found[0]
 
     @cached_property
     def _seen(self) -> tuple[EntryPoint, ...]:

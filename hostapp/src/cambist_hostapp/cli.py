@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from .config import DEFAULT
+from .warm import undisturbed
 
 COMMANDS: Mapping[str, str] = {
     "check": "serve:check",
@@ -45,7 +46,8 @@ class Commands(click.Group):
 
 def _loaded(place: str) -> Any:
     module, _, name = place.partition(":")
-    return getattr(import_module(f".{module}", __package__), name)
+    with undisturbed():
+        return getattr(import_module(f".{module}", __package__), name)
 
 
 @click.group(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -17,9 +17,8 @@ from cambist.sts import load_plugin
 
 from . import logs
 from .board import Board
-from .opening import Given
 from .output import starting
-from .supervisor import Supervisor
+from .warm import undisturbed
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,9 @@ class Named:
             raise DidNotStart([f"plugins.{name}: {self.modules[name]} cannot be loaded: {error}"]) from error
         return load_plugin(name, found() if callable(found) else found)
 
+    def look(self, names: Iterable[str]) -> None:
+        self.installed.look(name for name in names if name not in self.modules)
+
 
 def read(path: Path) -> Settings:
     """The settings as the test says them now."""
@@ -46,7 +48,11 @@ def read(path: Path) -> Settings:
 
 def main(path: str, board: str, clock: str, modules: str) -> None:
     """Descriptors are numbers; a clock below 0 is the real one."""
-    from cambist.testing.serving import SharedClock
+    with undisturbed():  # as the command line loads `serve`
+        from cambist.testing.serving import SharedClock
+
+        from .opening import Given
+        from .supervisor import Supervisor
 
     logs.configure()
     given = Given(clock=SharedClock.at(int(clock)) if int(clock) >= 0 else time.time, finder=Named(json.loads(modules)))

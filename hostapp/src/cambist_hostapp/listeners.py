@@ -13,9 +13,8 @@ from cambist import DidNotStart, Refusal
 from cambist.egress import LOOPBACK
 from cambist.settings import Listen
 from cambist.sts import Sts
-from cambist.web.limits import unheard
 
-from .sockets import Address
+from .sockets import Address, close
 
 if TYPE_CHECKING:
     from cambist.web.metrics import Metrics
@@ -72,7 +71,7 @@ async def serve_on(
     sockets: Mapping[Address, Sequence[socket.socket]],
     listen: Listen,
     stopped: asyncio.Event,
-    turned_away: Callable[[Refusal], None] = unheard,
+    turned_away: Callable[[Refusal], None] = lambda _: None,
 ) -> None:
     """Serve on all listeners over these sockets until `stopped` is set, then finish what was accepted.
 
@@ -82,6 +81,14 @@ async def serve_on(
         for listener, app in apps.items():
             for sock in sockets[listener.address(listen)]:
                 group.create_task(server(listen, listener.tls).serve(app, sock, listen, listener.tls, stopped, turned_away=turned_away))
+        group.create_task(_left(sockets, stopped))
+
+
+async def _left(sockets: Mapping[Address, Sequence[socket.socket]], stopped: asyncio.Event) -> None:
+    """Who stops lets go of the port before everything is finished: where no supervisor holds it any more, the next one has it at once."""
+    await stopped.wait()  # the servers, which began first, accept from copies of their own
+    for own in sockets.values():
+        close(own)
 
 
 def server(listen: Listen, tls: bool) -> Any:

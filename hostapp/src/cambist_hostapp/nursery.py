@@ -21,10 +21,11 @@ from .warm import left, loaded
 
 @dataclass(slots=True)
 class Nursery:
-    """What children are given, and those who are alive."""
+    """What children are given, and those who are alive. `found` is what was found out for those who are forked now."""
 
     given: Given
     board: Board
+    found: Given = field(default_factory=Given)
     sockets: Sockets = field(default_factory=Sockets)
     tallies: Tallies = field(default_factory=lambda: Tallies(WORKERS * 2))
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
@@ -32,10 +33,10 @@ class Nursery:
 
     def check(self, settings: Settings) -> Child:
         """Opens the service and closes it again, and says what that took. Raises DidNotStart."""
-        known = loaded()
+        known, self.found = loaded(), self.given.found(settings)
 
         def work(tether: Tether) -> None:
-            run(lambda: check(settings, self.given))
+            run(lambda: check(settings, self.found, lambda: tether.say(**left(known))))
             tether.say(**left(known))
 
         return self._fork("the check", work, settings.service.listen.graceful, {})
@@ -51,7 +52,7 @@ class Nursery:
             sockets=self.sockets.of(number, generation.size),
             board=self.board,
             tallies=self.tallies,
-            given=self.given,
+            given=self.found,
         )
 
         def work(tether: Tether) -> None:

@@ -6,16 +6,20 @@ import asyncio
 import gc
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
+
+import uvloop
 
 from cambist import DidNotStart, Settings, Sts
 from cambist.clock import Clock
+from cambist.connection import trusted
 from cambist.keys import EphemeralKeys
-from cambist.plugins import Finder
+from cambist.plugins import CanLook, Finder, Installed, named
 from cambist.store import MemoryStore
 
-from .listeners import listeners, opened, server
+from .listeners import opened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +29,18 @@ class Given:
     clock: Clock = time.time
     finder: Finder | None = None
 
+    def found(self, settings: Settings) -> Given:
+        """The same for all who are forked from now on, with what each of them would read anew: what is installed, and who is trusted."""
+        finder = self.finder or Installed()
+        if isinstance(finder, CanLook):
+            finder.look(named(settings))
+        with suppress(OSError):  # who opens the service says it
+            trusted(settings.service.egress.ca_file)
+        return replace(self, finder=finder)
+
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """On uvloop, whichever server it is: under Hypercorn, too, a request costs a sixth less than on asyncio's own loop."""
-    import uvloop
-
     gc.disable()  # until `settled`: what is made while a service opens stays, and would be looked through again and again
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())
@@ -41,14 +52,15 @@ def settled() -> None:
     gc.enable()
 
 
-async def check(settings: Settings, given: Given) -> None:
-    """Open the service once before any worker does, so that files and their schema are there. Raises DidNotStart."""
-    listen = settings.service.listen
-    for listener in listeners(listen):
-        server(listen, listener.tls)
+async def check(settings: Settings, given: Given, loaded: Callable[[], None]) -> None:
+    """Open the service once before any worker does, so that files and their schema are there. Raises DidNotStart.
+
+    `loaded` is called when the plugins are, before their rules are compiled: whoever waits can load them meanwhile.
+    """
     async with Sts(settings, clock=given.clock, finder=given.finder) as sts:
+        loaded()
         await opened(sts)
-        if problems := _alone(sts, listen.workers):
+        if problems := _alone(sts, settings.service.listen.workers):
             raise DidNotStart(problems)
 
 

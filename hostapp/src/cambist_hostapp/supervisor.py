@@ -23,7 +23,7 @@ from .listeners import addresses, listeners
 from .nursery import Nursery
 from .opening import Given
 from .tether import LONGER
-from .warm import serving, taken
+from .warm import serving, taken, undisturbed
 from .woken import drained, woken
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Supervisor:
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT, and what was accepted is finished. Raises DidNotStart when the first workers cannot open."""
-        with self._nursery.selector, woken(self._nursery.selector, OURS) as self._asked:
+        with self._nursery.selector, undisturbed(), woken(self._nursery.selector, OURS) as self._asked:
             try:
                 self._prepare(self._read())
                 while not self._stopping or self._nursery.alive:
@@ -144,7 +144,8 @@ class Supervisor:
     def _begin(self, settings: Settings) -> None:
         """New workers for settings that were found to be good; they are started in this turn."""
         self._coming = Generation(self._serving.number + 1 if self._serving else 1, settings, self._board)
-        gc.collect()
+        if self._serving is not None:
+            gc.collect()  # a first start leaves nothing to collect, and is waited for
         gc.freeze()  # what is there now is shared with the workers for as long as nobody touches it
 
     def _refuse(self, problems: list[str]) -> None:
@@ -165,6 +166,7 @@ class Supervisor:
         listen = coming.settings.service.listen
         self._nursery.sockets.listen(addresses(listen))  # who connects from now on waits until a worker accepts
         self._board.serve(coming.number)
+        gc.enable()  # nobody waits any more
         for child in coming.children.values():
             child.let_go()
         if before is not None:

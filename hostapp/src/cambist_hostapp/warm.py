@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import base64
+import gc
 import importlib
 import sys
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from cambist.heirloom import heirlooms, inherit
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Without the collector: what is loaded stays, and it would look through all of that again and again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def serving(server: str) -> None:
