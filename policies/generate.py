@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from cambist.policy import AnswerDocument
+from cambist.answer import AnswerDocument
 from cambist.question import VERSION, Question
 
 HERE = Path(__file__).resolve().parent

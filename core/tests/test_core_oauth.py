@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import pytest
 
 from cambist import Deny, Permit
+from cambist.answer import answer
 from cambist.compact import Compact
-from cambist.policy import answer
 from cambist.testing import ISSUER, Forge, MovableClock, Running, Scripted, open_sts
 from cambist.testing.trusting import Trusting
 from cambist.token_type import ACCESS_TOKEN, JWT

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from msgspec.structs import force_setattr
 
 from cambist import Answer, Deny, Permit, PolicyInput
+from cambist.answer import PolicyUnclear, answer, read
 from cambist.caller import Caller
 from cambist.errors import PluginFault, Unavailable
 from cambist.identity import Identity, Proven
-from cambist.policy import PolicyUnclear, answer, ask, read
+from cambist.policy import ask
 from cambist.request import Dialect, ExchangeRequest, ExecutionScope
 from cambist.target import Target
 from cambist.testing import question

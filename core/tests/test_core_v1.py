@@ -10,8 +10,8 @@ import pytest
 from argon2 import PasswordHasher
 
 from cambist import Deny, Permit
+from cambist.answer import answer
 from cambist.compact import Compact
-from cambist.policy import answer
 from cambist.testing import ISSUER, Forge, MovableClock, Running, Scripted, open_sts
 from cambist.testing.trusting import Trusting
 from cambist.token_type import ACCESS_TOKEN, ALIASES, JWT, PAGE

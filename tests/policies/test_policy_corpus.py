@@ -13,8 +13,9 @@ import msgspec
 import pytest
 from habits.opa import OpaServer, opa_server
 
+from cambist.answer import answer
 from cambist.egress import Egress, EgressSettings
-from cambist.policy import Answer, Deny, Permit, answer
+from cambist.policy import Answer, Deny, Permit
 from cambist.question import Question
 
 POLICIES = Path(__file__).parents[2] / "policies"

@@ -15,9 +15,10 @@ import msgspec
 import pytest
 
 from cambist import Answer, Policy, PolicyInput, ZoneHost, hookimpl
+from cambist.answer import answer
 from cambist.client_secret import hash_secret
 from cambist.compact import Compact
-from cambist.policy import Deny, Permit, answer
+from cambist.policy import Deny, Permit
 from cambist.testing import Forge, MovableClock, Running, open_sts
 from cambist.zone import CLIENT_CREDENTIALS, TOKEN_EXCHANGE
 from cambist_opa_wasm.policy import OpaWasmPolicy

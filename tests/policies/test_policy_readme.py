@@ -16,7 +16,8 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from cambist.policy import Deny, Permit, answer
+from cambist.answer import answer
+from cambist.policy import Deny, Permit
 from cambist_hostapp.policy import policy
 from cambist_opa_wasm.settings import OpaWasmSettings
 

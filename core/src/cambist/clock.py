@@ -64,16 +64,15 @@ async def within(seconds: float, what: str, work: Coroutine[Any, Any, T]) -> T:
 
     Most work never waits: it is begun at once, and only for what has not ended then is a clock wound up.
     """
-    loop = asyncio.get_running_loop()
-    ends = loop.time() + seconds
+    ends = time.monotonic() + seconds
     try:
         awaited = work.send(None)
     except StopIteration as ended:
         result: T = ended.value
     else:
-        result = await _bounded(ends, seconds, what, _Begun(work, awaited))
+        result = await _bounded(seconds, what, _Begun(work, awaited))
     # It held the loop, or something inside caught the cancellation and went on: it is too late all the same.
-    if loop.time() > ends:
+    if time.monotonic() > ends:
         raise _exceeded(seconds, what, None)
     return result
 
@@ -102,9 +101,9 @@ class _Begun(Awaitable[T]):
                 return result
 
 
-async def _bounded(ends: float, seconds: float, what: str, rest: Awaitable[T]) -> T:
+async def _bounded(seconds: float, what: str, rest: Awaitable[T]) -> T:
     try:
-        async with asyncio.timeout_at(ends) as scope:
+        async with asyncio.timeout(seconds) as scope:
             result = await rest
     except TimeoutError as late:
         if not scope.expired():

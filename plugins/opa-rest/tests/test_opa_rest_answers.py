@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cambist import Answer, Deny, Permit, Refusal, Unavailable
+from cambist.answer import PolicyUnclear
 from cambist.egress import Answer as Reply
 from cambist.egress import Egress, EgressSettings
-from cambist.policy import PolicyUnclear, ask
+from cambist.policy import ask
 from cambist.testing import question
 from cambist_opa_rest.policy import OpaRestPolicy
 from cambist_opa_rest.reply import MAX_BODY, answered

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cambist import Deny, Permit
-from cambist.policy import PolicyUnclear
+from cambist.answer import PolicyUnclear
 from cambist.testing import Forge, MovableClock, Running, Scripted, open_sts
 from cambist.token_type import JWT
 from cambist_opa_rest.testing import Script, ScriptedOpa, said

@@ -16,8 +16,8 @@ from habits.opa import opa_server, serving
 from habits.running import free_port
 
 from cambist import Answer, Deny, Permit, Unavailable
+from cambist.answer import PolicyUnclear
 from cambist.egress import Egress, EgressSettings
-from cambist.policy import PolicyUnclear
 from cambist.testing import Forge, MovableClock, open_sts, question
 from cambist.token_type import JWT
 from cambist_opa_rest.policy import OpaRestPolicy

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cambist import Permit, Unavailable
-from cambist.policy import PolicyUnclear
+from cambist.answer import PolicyUnclear
 from cambist.question import probe
 from cambist_opa_wasm.calls import Layer, PublicCall, RawCall
 from cambist_opa_wasm.instance import Bounds, Instance

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cambist import Answer, Deny, Permit, Unavailable
-from cambist.policy import answer
+from cambist.answer import answer
 from cambist.question import probe
 from cambist_opa_wasm.broken import Broken
 from cambist_opa_wasm.calls import PublicCall, RawCall, fastest

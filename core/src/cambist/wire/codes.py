@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import errors as e
-from ..policy import PolicyUnclear
+from ..answer import PolicyUnclear
 from .refusing import Table, Told
 
 CLIENT_FAILED = Told(401, "invalid_client")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .. import errors as e
+from ..answer import PolicyUnclear
 from ..credential import Role
 from ..errors import GrantTypeUnsupported, ParameterInvalid, ParameterMissing, Refusal
-from ..policy import PolicyUnclear
 from ..request import Dialect, ExchangeRequest
 from ..settings import REASONS
 from ..token import MintedToken

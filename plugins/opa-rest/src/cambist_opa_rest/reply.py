@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cambist import Answer, Unavailable
+from cambist.answer import answer, read, unclear
 from cambist.egress import Answer as Reply
-from cambist.policy import answer, read, unclear
 
 MAX_BODY = 256 * 1024
 """The longest answer that is read, in bytes."""

@@ -38,7 +38,7 @@ class LinearMemory:
 
         Behind the end of memory nothing is mapped: reading one byte more would end the process.
         """
-        if not 0 < address or not self._reaches(address + 1):
+        if not address > 0 or not self._reaches(address + 1):
             raise Unavailable(what="the policy", cause=f"its answer lies at {address}, outside its memory")
         for most in (_CHUNK, MAX_TEXT):
             length = most if self._reaches(address + most) else self._known - address

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from cambist import Answer
-from cambist.policy import AnswerDocument, meant, read, unclear, understood
+from cambist.answer import AnswerDocument, meant, read, unclear, understood
 
 _SHORT = 1024
 """Bytes of an answer that is remembered: rules answer the same few things again and again."""
