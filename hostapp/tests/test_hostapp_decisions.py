@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec import to_builtins
 
 from cambist import Deny, Permit, Record, Refusal
 from cambist.errors import Fault, Replayed
@@ -20,6 +22,7 @@ from cambist.token_type import JWT
 from cambist.trace import Step, Trace
 from cambist_hostapp.decisions import MAX_VALUE, Decisions, deciding, line
 from cambist_hostapp.lines import ATOMIC, MOST, Lines, chunks
+from cambist_hostapp.logs import rendered, renderer
 
 API = "https://api.example.test"
 
@@ -101,7 +104,7 @@ async def test_a_plugin_is_named_where_it_is_to_blame() -> None:
 
 def test_no_line_is_longer_than_a_pipe_takes_whole() -> None:
     long = "\x00\u2028\U0001f600" * 10_000
-    told = line(record(long, 500, Fault(plugin=long)))
+    told = to_builtins(line(record(long, 500, Fault(plugin=long))))
     assert all(len(value) <= MAX_VALUE for value in told.values() if isinstance(value, str))
     lines = Kept()
     asyncio.run(_observed(lines, record(long, 500, Fault(plugin=long))))
@@ -119,6 +122,26 @@ def test_a_decision_without_steps_or_cancelled_has_a_line_too() -> None:
     asyncio.run(_observed(lines, record(steps=0), record("cancelled"), record("replayed", refusal=Replayed())))
     assert [told["outcome"] for told in lines.kept] == ["permitted", "cancelled", "refused"]
     assert "microseconds" not in lines.kept[0]
+
+
+async def test_the_ids_of_a_trace_and_lines_that_were_left_out_are_told() -> None:
+    lines = Kept()
+    lines.left_out = 2
+    await Decisions(lines, trace_id=lambda decision: f"trace of {decision[:2]}").observe(record())
+    assert (lines.kept[0]["trace_id"], lines.kept[0]["left_out"], lines.left_out) == ("trace of dd", 2, 0)
+
+
+def test_a_line_is_written_as_every_other_line_of_the_log_is() -> None:
+    told = line(record("replayed", refusal=Replayed()))
+    assert rendered()(told) == f"{renderer()(None, 'info', to_builtins(told))!s}\n".encode()
+    assert list(to_builtins(told))[:6] == ["event", "level", "logger", "timestamp", "decision_id", "outcome"]
+
+
+def test_who_sits_at_a_terminal_reads_a_line_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    text = rendered()(line(record("replayed", refusal=Replayed()))).decode()
+    assert not text.startswith("{")
+    assert all(said in text for said in ("decision", "refused", "replayed", "d" * 22, "1970-01-01T00:00:01.500000Z"))
 
 
 @pytest.mark.parametrize(("wanted", "count"), [("all", 1), ("refused", 1), ("none", 0)])

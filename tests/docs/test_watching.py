@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from habits.pages import Shell, blocks
+from msgspec import to_builtins
 from opentelemetry.sdk import environment_variables
 
 from cambist import Permit
@@ -31,7 +32,7 @@ async def test_a_line_of_the_log_has_the_members_that_the_page_shows() -> None:
     async with open_sts({"authenticates": [JWT]}, modules=modules, clock=clock) as running:
         await running.json(subject_token=forge.jwt(), audience="https://api.example.test")
     (block,) = blocks(PAGE, "json")
-    shown, told = json.loads(block), line(running.records[0])
+    shown, told = json.loads(block), to_builtins(line(running.records[0]))
     assert set(told) == set(shown)
     for name in ("event", "level", "logger", "outcome", "reason", "dialect", "subject_token_type", "zone"):
         assert told[name] == shown[name]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cambist.errors import Malformed
+from cambist.errors import FramingUnsound, Malformed
 from cambist.limits import Limits
-from cambist_hostapp.servers.framing import Framing, Part
+from cambist_hostapp.servers.framing import REMEMBERED, Framing, Part
 from cambist_hostapp.servers.head import path_of
 
 START = b"POST /oauth/2/token?a=b HTTP/1.1\r\n"
@@ -55,6 +55,33 @@ def test_the_absolute_form_is_handed_on_as_path() -> None:
 
 def test_the_last_request_says_that_it_is() -> None:
     assert cut(head(b"Connection: keep-alive"), last=True) == [head(b"connection: close")]
+
+
+def test_a_head_like_the_one_before_is_read_alike_and_another_one_anew() -> None:
+    plain, closing = head(b"Content-Length: 1"), head(b"Content-Length: 1", b"Connection: close")
+    upgrading = head(b"Content-Length: 1", b"Upgrade: h2c")
+    stream = plain + b"a" + plain + b"b" + upgrading + b"c" + upgrading + b"d" + plain + b"e" + closing + b"f"
+    assert cut(stream) == [plain + b"a", plain + b"b", plain + b"c", plain + b"d", plain + b"e", closing + b"f"]
+    long = head(b"X: " + b"y" * REMEMBERED)
+    assert cut(long + long + plain + b"a") == [long, long, plain + b"a"]
+    framing = Framing(Limits(), MAX_BODY)
+    framing.receive(plain + b"a" + head(b"Content-Length: 1", b"Content-Length: 1") + b"b")
+    assert framing.next() == plain + b"a"
+    with pytest.raises(FramingUnsound, match="said twice"):
+        framing.next()
+
+
+@pytest.mark.parametrize("lonely", [b"X: y\nZ: z", b"X: y\rZ: z", b"X: y\r\r"])
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n"], ids=["that goes on", "that is whole"])
+def test_a_lone_line_end_is_refused_in_a_head(lonely: bytes, end: bytes) -> None:
+    with pytest.raises(FramingUnsound, match="lone CR or LF"):
+        cut(START + b"Host: a\r\n" + lonely + b"x" + end)
+
+
+def test_one_empty_line_before_each_request_is_forgiven() -> None:
+    assert cut(b"\r\n" + head(), b"\r\n", head()) == [head(), head()]
+    with pytest.raises(FramingUnsound):
+        cut(b"\r\n\r\n" + head())
 
 
 def test_it_says_what_the_next_bytes_belong_to() -> None:

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import Any
+from typing import Literal
+
+import msgspec
 
 from cambist import Record, Settings
 from cambist.audit import CANCELLED, DONE, PERMITTED, Observer
@@ -22,6 +24,28 @@ MAX_VALUE = 128
 MAX_STEPS = 20
 
 
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the log says of a decision: of what a stranger wrote, nothing but names that are declared here."""
+
+    event: Literal["decision"]
+    level: Literal["info"]
+    logger: Literal["cambist.decisions"]
+    timestamp: datetime
+    decision_id: str
+    outcome: str
+    reason: str | None = None
+    dialect: str | None = None
+    subject_token_type: str | None = None
+    zone: str | None = None
+    plugin: str | None = None
+    microseconds: int | None = None
+    """Of all, and in `steps` of each that took one."""
+    steps: Mapping[str, int] | None = None
+    trace_id: str | None = None
+    left_out: int = 0
+    """Lines before this one that were not written."""
+
+
 class Decisions:
     """An observer. `refused_only` leaves out what was permitted."""
 
@@ -33,39 +57,55 @@ class Decisions:
 
     def observe(self, record: Record) -> Awaitable[None]:
         if not (self._refused_only and record.outcome == PERMITTED):
-            traced = {"trace_id": self._trace_id(record.decision_id)} if self._trace_id else {}
-            left_out = {"left_out": self._lines.left_out} if self._lines.left_out else {}
-            self._lines.left_out = 0
-            self._lines.add(self._render({**line(record), **traced, **left_out}))
+            traced = self._trace_id(record.decision_id) if self._trace_id else None
+            left_out, self._lines.left_out = self._lines.left_out, 0
+            self._lines.add(self._render(line(record, traced, left_out)))
         return DONE
 
 
-def line(record: Record) -> dict[str, Any]:
-    """What the log says of a decision: of what a stranger wrote, nothing but names that are declared here."""
-    refused = record.outcome not in (PERMITTED, CANCELLED)
-    told: dict[str, Any] = {"outcome": "refused" if refused else record.outcome, "reason": record.outcome if refused else None}
-    if isinstance(request := record.trace.outcome("request"), ExchangeRequest):
-        kind = request.subject.token_type if request.subject else None
-        told |= {"dialect": request.dialect.value, "subject_token_type": kind if kind is None or kind in KNOWN else "other"}
-    told["zone"] = getattr(getattr(record.trace.outcome("zone"), "zone", None), "id", None)
-    told["plugin"] = record.refusal.facts.get("plugin") if record.refusal else None
-    return {
-        "event": "decision",
-        "level": "info",
-        "logger": "cambist.decisions",
-        "timestamp": datetime.fromtimestamp(record.at, UTC).isoformat().replace("+00:00", "Z"),
-        "decision_id": record.decision_id,
-        **{name: value[:MAX_VALUE] for name, value in told.items() if isinstance(value, str)},
-        **_times(record.trace),
-    }
+def line(record: Record, trace_id: str | None = None, left_out: int = 0) -> Line:
+    outcome, reason = record.outcome, None
+    if outcome not in (PERMITTED, CANCELLED):
+        outcome, reason = "refused", _short(outcome)
+    trace = record.trace
+    dialect, token_type = _asked(trace.outcome("request"))
+    took, steps = _times(trace)
+    return Line(
+        event="decision",
+        level="info",
+        logger="cambist.decisions",
+        timestamp=datetime.fromtimestamp(record.at, UTC),
+        decision_id=record.decision_id,
+        outcome=outcome,
+        reason=reason,
+        dialect=dialect,
+        subject_token_type=token_type,
+        zone=_short(getattr(getattr(trace.outcome("zone"), "zone", None), "id", None)),
+        plugin=_short(record.refusal.facts.get("plugin")) if record.refusal else None,
+        microseconds=took,
+        steps=steps,
+        trace_id=trace_id,
+        left_out=left_out,
+    )
 
 
-def _times(trace: Trace) -> Mapping[str, Any]:
-    """Microseconds: of all, and of each step that took one."""
+def _short(value: object) -> str | None:
+    return value[:MAX_VALUE] if isinstance(value, str) else None
+
+
+def _asked(request: object) -> tuple[str | None, str | None]:
+    """The dialect, and the type of the subject's token if it is one that is known."""
+    if not isinstance(request, ExchangeRequest):
+        return None, None
+    kind = request.subject.token_type if request.subject else None
+    return request.dialect.value, kind if kind is None or kind in KNOWN else "other"
+
+
+def _times(trace: Trace) -> tuple[int | None, Mapping[str, int] | None]:
     if not trace.steps:
-        return {}
+        return None, None
     whole = (trace.steps[-1].ended - trace.steps[0].started) // 1000
-    return {"microseconds": whole, "steps": {step.name: step.microseconds for step in trace.steps[:MAX_STEPS] if step.microseconds}}
+    return whole, {step.name: took for step in trace.steps[:MAX_STEPS] if (took := (step.ended - step.started) // 1000)}
 
 
 @asynccontextmanager

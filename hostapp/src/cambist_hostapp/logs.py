@@ -32,13 +32,18 @@ def configure(level: str = "INFO") -> None:
 
 def renderer() -> structlog.typing.Processor:
     """The last step of every line: JSON, or text for whoever sits at a terminal."""
-    return structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(serializer=_json)
+    if sys.stderr.isatty():
+        # Where `rich` is installed, it would show the locals of each frame: those hold credentials.
+        return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    return structlog.processors.JSONRenderer(serializer=_json)
 
 
-def rendered() -> Callable[[dict[str, Any]], bytes]:
+def rendered() -> Callable[[msgspec.Struct], bytes]:
     """What makes one line, with its end, of what was said: for who writes lines by itself."""
+    if not sys.stderr.isatty():
+        return lambda said: msgspec.json.encode(said) + b"\n"
     render = renderer()
-    return lambda said: f"{render(None, 'info', said)!s}\n".encode()
+    return lambda said: f"{render(None, 'info', msgspec.to_builtins(said))!s}\n".encode()
 
 
 def _json(document: Any, **_: Any) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from ..errors import BodyTooLarge, Malformed
+from ..random_id import random_id
 from ..settings import Listen
 from ..wire.call import Call, Headers, Reply
 
@@ -27,7 +27,7 @@ def ascii_query(raw: bytes) -> bytes:
 
 def call_of(scope: Scope, body: bytes, trouble: Malformed | None) -> Call:
     """`Host`, which decides nothing (decision 29), is left out."""
-    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"] if name != b"host")
+    headers = tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"] if name != b"host"])
     return Call(
         method=scope["method"],
         path=scope["path"],
@@ -43,7 +43,7 @@ def call_of(scope: Scope, body: bytes, trouble: Malformed | None) -> Call:
 def _request_id(scope: Scope) -> str:
     """What the client calls its request, if it can be said back; else one of ours."""
     sent = [value for name, value in scope["headers"] if name == b"x-request-id"]
-    return sent[0].decode() if len(sent) == 1 and _REQUEST_ID.fullmatch(sent[0]) else str(uuid.uuid4())
+    return sent[0].decode() if len(sent) == 1 and _REQUEST_ID.fullmatch(sent[0]) else random_id()
 
 
 def headers_of(reply: Reply, call: Call) -> Headers:

@@ -51,8 +51,8 @@ class Metrics:
             add(("seconds", dialect, _BOUNDS[bisect_left(BUCKETS, seconds)]))
             add(("seconds", dialect, _SUM), seconds)
         for step in steps:
-            if step.ended != step.started:  # what was only seen took no time
-                add(("step", step.name), (step.ended - step.started) / 1e9)
+            if took := step.ended - step.started:  # what was only seen took no time
+                add(("step", step.name), took / 1e9)
         return DONE
 
     def turned_away(self, refusal: Refusal) -> None:

@@ -10,6 +10,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..clock import within
+from ..errors import DeadlineExceeded, Malformed
 from ..settings import Listen
 from ..wire.call import Call, Reply
 from .asgi import Asgi, Receive, Scope, Send, answer, call_of, too_large, too_slow
@@ -44,17 +46,20 @@ class Shortcut:
         return await answer(await self._reply(call), call, send)
 
     async def _call(self, scope: Scope, receive: Receive) -> Call:
+        body: bytes = b""
+        trouble: Malformed | None = None
         try:
-            return call_of(scope, await _body(scope, receive, self.listen), None)
+            body = await within(self.listen.body_timeout, "the body", _body(scope, receive, self.listen.max_body))
         except _TooLarge:
-            return call_of(scope, b"", too_large(self.listen))
-        except TimeoutError:
-            return call_of(scope, b"", too_slow(self.listen))
+            trouble = too_large(self.listen)
+        except DeadlineExceeded:
+            trouble = too_slow(self.listen)
+        return call_of(scope, body, trouble)
 
     async def _reply(self, call: Call) -> Reply:
         try:
             # A server may cancel us when the client hangs up; what was begun is finished and recorded all the same.
-            return await asyncio.shield(asyncio.ensure_future(self.endpoints[call.path](call)))
+            return await asyncio.shield(self.endpoints[call.path](call))
         except Exception:
             log.exception("an endpoint failed")
             return await self.failed(call)
@@ -68,18 +73,18 @@ class _Gone(Exception):
     pass
 
 
-async def _body(scope: Scope, receive: Receive, listen: Listen) -> bytes:
-    """Raises _TooLarge as soon as it is known, TimeoutError when it does not arrive, _Gone when the client hung up before its end."""
-    if any(int(value) > listen.max_body for name, value in scope["headers"] if name == b"content-length" and value.isdigit()):
-        raise _TooLarge
+async def _body(scope: Scope, receive: Receive, most: int) -> bytes:
+    """Raises _TooLarge as soon as it is known, _Gone when the client hung up before its end."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > most:
+            raise _TooLarge
     body: bytes = b""
-    async with asyncio.timeout(listen.body_timeout):
-        while True:
-            message = await receive()
-            if message["type"] != "http.request":
-                raise _Gone
-            body += message.get("body", b"")
-            if len(body) > listen.max_body:
-                raise _TooLarge
-            if not message.get("more_body", False):
-                return body
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise _Gone
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise _TooLarge
+        if not message.get("more_body", False):
+            return body

@@ -26,22 +26,27 @@ class Tally:
 
     def __init__(self, memory: memoryview) -> None:
         self._bytes, self._numbers = memory, memory.cast("d")
-        self._places = {key: place for place, key in enumerate(keys(memory), 1)}
+        self._where = {key: _number(place) for place, key in enumerate(keys(memory), 1)}
 
     def add(self, key: Key, amount: float = 1.0) -> None:
-        place = self._places.get(key) or self._enter(key)
-        if place:
-            self._numbers[place * WORDS + WORDS - 1] += amount
+        where = self._where.get(key) or self._enter(key)
+        if where:
+            self._numbers[where] += amount
 
     def _enter(self, key: Key) -> int:
-        """A place for a new key; 0 when there is none left."""
-        text, place = SEPARATOR.join(key).encode(), len(self._places) + 1
+        """Where the number of a new key stands; 0 when there is no place left."""
+        text, place = SEPARATOR.join(key).encode(), len(self._where) + 1
         if len(text) > KEY or place >= ENTRIES:
             return 0
         self._bytes[place * ENTRY : place * ENTRY + len(text)] = text
-        self._places[key] = place
+        self._where[key] = _number(place)
         self._numbers[0] = place
-        return place
+        return _number(place)
+
+
+def _number(place: int) -> int:
+    """Where the number of an entry stands, among all numbers."""
+    return place * WORDS + WORDS - 1
 
 
 def keys(memory: memoryview) -> Sequence[Key]:
@@ -72,7 +77,7 @@ class Tallies:
             memory = self._of(number)
             numbers = memory.cast("d")
             for place, key in enumerate(keys(memory), 1):
-                found[key] += numbers[place * WORDS + WORDS - 1]  # type: ignore[assignment]  # a Counter sums floats as well
+                found[key] += numbers[_number(place)]  # type: ignore[assignment]  # a Counter sums floats as well
         return found
 
     def _of(self, number: int) -> memoryview:

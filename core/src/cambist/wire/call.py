@@ -33,10 +33,13 @@ class Call(Value, frozen=True, kw_only=True):
 
     def header(self, name: str) -> str | None:
         """A header that may be sent once; raises Malformed when it was sent more often."""
-        values = [value for key, value in self.headers if key.lower() == name]
-        if len(values) > 1:
-            raise Malformed(f"the header {name} is repeated", seen=name)
-        return values[0] if values else None
+        found = None
+        for key, value in self.headers:
+            if key.lower() == name:
+                if found is not None:
+                    raise Malformed(f"the header {name} is repeated", seen=name)
+                found = value
+        return found
 
 
 class Reply(Value, frozen=True, kw_only=True):

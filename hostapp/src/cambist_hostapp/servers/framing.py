@@ -12,12 +12,14 @@ from enum import Enum
 from cambist.errors import BodyTooLarge, FramingUnsound, HeadTooLarge
 from cambist.limits import Limits
 
-from .head import Head, read
+from .head import LONE, LONELY, Head, read
 
 MAX_CHUNKS = 4096
 """Pieces of one body; a body in single bytes would cost more to read than to send."""
 
-_LONE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")
+REMEMBERED = 2048
+"""Bytes of a head that is remembered for the next one: a connection that stands idle costs no more."""
+
 _CHUNK = re.compile(rb"[0-9A-Fa-f]{1,8}")
 _LONGEST_CHUNK_LINE = 10
 
@@ -39,6 +41,7 @@ class Framing:
         self._scanned = 0
         self._chunks: tuple[bytearray, int] = (bytearray(), 0)
         self.head: Head | None = None
+        self._known: Head | None = None
         self._raw = b""
 
     def __len__(self) -> int:
@@ -74,20 +77,26 @@ class Framing:
         return request
 
     def _read_head(self) -> Head | None:
+        if not self._heard:
+            return None
         if self._heard.startswith(b"\r\n") and not self._scanned:
             del self._heard[:2]  # one empty line before a request is forgiven (RFC 9112 section 2.2)
         end = self._heard.find(b"\r\n\r\n", max(0, self._scanned - 3))
         checked = len(self._heard) if end < 0 else end + 4
         if checked > self._limits.max_head:
             raise HeadTooLarge(expected=self._limits.max_head)
-        if _LONE.search(self._heard, max(0, self._scanned - 1), checked):
-            raise FramingUnsound("a line of the head ends in a lone CR or LF")
-        self._scanned = max(1, checked)
         if end < 0:
+            if LONE.search(self._heard, max(0, self._scanned - 1), checked):
+                raise FramingUnsound(LONELY)
+            self._scanned = max(1, checked)
             return None
         self._raw = bytes(self._heard[:checked])
         del self._heard[:checked]
-        return read(self._raw, self._limits, self._max_body)
+        if self._known is not None and self._known.raw == self._raw:  # over one connection, most heads are the one before
+            return self._known
+        head = read(self._raw, self._limits, self._max_body)
+        self._known = head if checked <= REMEMBERED else None
+        return head
 
     def _body(self, head: Head) -> bytes | None:
         if head.chunked:

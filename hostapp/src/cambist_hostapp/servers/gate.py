@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-import uuid
 from collections.abc import Callable
-from email.utils import formatdate
-from http import HTTPStatus
 from typing import Any, Protocol, cast
 
 from cambist.errors import Malformed, NotArrived, Overloaded, Refusal, Unavailable
 from cambist.settings import Listen
-from cambist.web.asgi import headers_of
-from cambist.web.refused import refused
-from cambist.wire.call import Call
 
+from .answer import answer
 from .framing import Framing, Part
-from .head import path_of
 
 LINGER = 1.0
 """Seconds that a client gets to read a last answer before the connection is torn down: a reset would take the answer with it."""
@@ -63,6 +57,7 @@ class Gate(asyncio.Protocol):
         self._behind: Behind | None = None
         self._kept = self._requests = self._thrown = 0
         self._busy = self._blocked = self.shut = False
+        self._held: bytes | None = None
         self.transport: asyncio.Transport
         self.deadline = math.inf
 
@@ -72,7 +67,7 @@ class Gate(asyncio.Protocol):
         self.transport.set_write_buffer_limits(high=1, low=0)
         full = self._place.full
         self._place.gates.add(self)
-        self._wait(self._limits.keep_alive)
+        self._wait()
         if full:
             self._refuse(Overloaded())
 
@@ -80,15 +75,14 @@ class Gate(asyncio.Protocol):
         if self.shut:
             self._throw_away(len(data))
             return
-        if self._framing.part is Part.NOTHING and not self._busy:
-            self._wait(self._limits.head_timeout)
+        was = self._framing.part
         self._framing.receive(data)
         if not self._busy:
-            self._pump()
+            self._pump(was)
 
     def eof_received(self) -> bool:
-        """The client sends no more. What it asked for is answered; what it did not finish never happened."""
-        return self._busy and self.transport.can_write_eof()  # TLS has no half
+        """The client sends no more. What it asked for is answered; what it did not finish never happened, and who has all may go."""
+        return self._busy and not self.shut and self.transport.can_write_eof()  # TLS has no half
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.shut = True
@@ -99,40 +93,43 @@ class Gate(asyncio.Protocol):
             self._behind.connection_lost(exc)
 
     def pause_writing(self) -> None:
+        self.deadline = self._place.now + self._limits.write_timeout
         self._blocked = True
-        self._wait(self._limits.write_timeout)
         if self._behind is not None:
             self._behind.pause_writing()
 
     def resume_writing(self) -> None:
         self._blocked = False
-        self._wait(LINGER if self.shut else self._limits.answer_timeout if self._busy else self._limits.keep_alive)
+        self._wait()
         if self._behind is not None:
             self._behind.resume_writing()
 
     def answered(self) -> None:
         """From behind: the answer is written, and the connection may go on."""
+        self._say()
         self._busy = False
         if self._place.stopping and self._framing.part is Part.NOTHING:
             self.close()
         if not self.shut:
-            if not self._blocked:
-                self._wait(self._limits.keep_alive if self._framing.part is Part.NOTHING else self._limits.head_timeout)
-            self._pump()
+            self._pump(None)
             if not self._busy and not self.shut:
                 self.transport.resume_reading()
 
     def said(self, data: bytes) -> None:
-        """From behind: part of an answer."""
-        if not self.shut:
-            self.transport.write(data)
+        """From behind: part of an answer. The first, its head, waits for what follows it: a write costs more than to read the request."""
+        if self._held is None:
+            self._held = data
+        elif not self.shut:
+            held, self._held = self._held, b""
+            self.transport.write(held + data)
 
     def close(self) -> None:
         """Say that no more comes, and let the client read what was said."""
         if self.shut:
             return
+        self._say()
         self.shut = True
-        self._wait(self._limits.write_timeout if self._blocked else LINGER)
+        self._wait()
         if self.transport.is_closing():
             return
         if self.transport.can_write_eof():
@@ -162,9 +159,15 @@ class Gate(asyncio.Protocol):
         if self._thrown > MOST_THROWN:
             self.transport.abort()
 
-    def _pump(self) -> None:
+    def _say(self) -> None:
+        """What is held of an answer is all of it, or all that will come."""
+        held, self._held = self._held, None
+        if held and not self.shut:
+            self.transport.write(held)
+
+    def _pump(self, was: Part | None) -> None:
+        """Hand on a request that is whole; else wait for what is missing, unless that `was` waited for already."""
         last = self._place.parting or self._requests + 1 >= self._limits.requests_per_connection
-        was = self._framing.part
         try:
             request = self._framing.next(last=last)
         except Malformed as refusal:
@@ -175,42 +178,41 @@ class Gate(asyncio.Protocol):
             self._refuse(Overloaded())
         elif request is not None:
             self._hand_on(request)
-        elif self._framing.part is Part.BODY and was is not Part.BODY:
-            self._await_body()
+        elif self._framing.part is not was:
+            self._wait()
+            if self._framing.waits:
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _hand_on(self, request: bytes) -> None:
         self._busy = True
         self._requests += 1
         self.transport.pause_reading()
-        self._wait(self._limits.answer_timeout)
+        self._wait()
         if self._behind is None:
             self._behind = self._place.speak(self)
             self._behind.connection_made(Outlet(self))
         self._behind.data_received(request)
 
-    def _await_body(self) -> None:
-        self._wait(self._place.listen.body_timeout)
-        if self._framing.waits:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    def _wait(self) -> None:
+        """For what comes next, until its own deadline. That of a client who does not read stands, whatever else it does."""
+        if not self._blocked:
+            self.deadline = self._place.now + self._patience()
 
-    def _wait(self, seconds: float) -> None:
-        self.deadline = self._place.now + seconds
+    def _patience(self) -> float:
+        if self.shut:
+            return LINGER
+        if self._busy:
+            return self._limits.answer_timeout
+        part = self._framing.part
+        if part is Part.NOTHING:
+            return self._limits.keep_alive
+        return self._limits.head_timeout if part is Part.HEAD else self._place.listen.body_timeout
 
     def _refuse(self, refusal: Malformed | Unavailable) -> None:
         """Answer instead of whoever is behind, who has not heard of this request; and close, for what follows has no sure beginning."""
         self._place.turned_away(refusal)
         self.transport.write(answer(refusal, self._framing.seen))
         self.close()
-
-
-def answer(refusal: Refusal, seen: bytes) -> bytes:
-    """A refusal as bytes, in the shape of the endpoint that was asked."""
-    call = Call(method="", path=path_of(seen), request_id=str(uuid.uuid4()))
-    reply = refused(refusal, call)
-    own = (("content-length", str(len(reply.body))), ("connection", "close"), ("date", formatdate(usegmt=True)))
-    head = "".join(f"{name}: {value}\r\n" for name, value in (*headers_of(reply, call), *own))
-    start = f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\n"
-    return f"{start}{head}\r\n".encode("latin-1") + (b"" if seen.startswith(b"HEAD ") else reply.body)
 
 
 class Outlet(asyncio.Transport):

@@ -20,8 +20,6 @@ from .accepting import Accepting
 from .gate import Gate
 
 Away = Callable[[Refusal], None]
-NEVER = 10**6
-"""Seconds. The gate closes what stands idle; two who do it would race."""
 
 
 class Spoken(HttpToolsProtocol):
@@ -32,8 +30,7 @@ class Spoken(HttpToolsProtocol):
         self._gate = gate
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self._unset_keepalive_if_required()
+        """None waits behind this one, for they come one by one; and no timer is wound up, for the gate closes what stands idle."""
         if not self.transport.is_closing():
             self._gate.answered()
 
@@ -51,7 +48,6 @@ async def serve(
         log_config=None,
         server_header=False,
         proxy_headers=False,  # by default it believes X-Forwarded-For from this machine; whom we believe stands in listen.proxies
-        timeout_keep_alive=NEVER,
     )
     config.load()
     state, loop = ServerState(), asyncio.get_running_loop()
