@@ -7,6 +7,7 @@ import json
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +45,72 @@ def test_any_bytes_are_a_value_or_not_strict_and_nothing_else(raw: bytes) -> Non
     except NotStrict:
         return
     assert value == json.loads(raw.decode())
+
+
+def read_slowly(raw: bytes) -> Any:
+    """As text, which has only one way to be read."""
+    try:
+        return loads(raw.decode())
+    except (NotStrict, UnicodeDecodeError):
+        return NotStrict
+
+
+def read(raw: bytes) -> Any:
+    try:
+        return loads(raw)
+    except NotStrict:
+        return NotStrict
+
+
+def told(value: Any) -> str:
+    """With the types of its parts, which `==` does not compare: 1 is 1.0, and -0.0 is 0."""
+    return repr(value)
+
+
+@given(VALUES.map(msgspec.json.encode))
+def test_what_an_encoder_wrote_is_read_as_it_is_slowly(raw: bytes) -> None:
+    assert told(read(raw)) == told(read_slowly(raw))
+
+
+@given(VALUES.map(msgspec.json.encode), st.data())
+def test_what_was_changed_in_it_is_read_or_refused_as_it_is_slowly(raw: bytes, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(raw)))
+    more = data.draw(
+        st.sampled_from([b"", b" ", b"{", b"}", b'"', b",", b'"a":1,', b"0", b"e5", b".0", b"-", b"\\", b"\\u0061", b"\xff", b"\0"])
+    )
+    changed = raw[:at] + more + raw[at + data.draw(st.integers(0, 2)) :]
+    assert told(read(changed)) == told(read_slowly(changed))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"18446744073709551616",
+        b"123456789012345678901234567890",
+        b"1" * 5000,
+        b"9007199254740993.0",
+        b"1e400",
+        b"1e23",
+        b"-0",
+        b"-0.0",
+        b"1E2",
+        b'"\x7f"',
+        b'"\xe2\x80\xa8"',
+        b'"\\ud83d\\ude00"',
+        b'"\\ud83d"',
+        b'"\xed\xa0\x80"',
+        b'\xef\xbb\xbf"a"',
+        b"[" * 17 + b"]" * 17,
+        b"[" * 16 + b"]" * 16,
+        b"[" * 200_000,
+        b'{"a":{"b":1,"b":2}}',
+        b"NaN",
+        b"null",
+        b"",
+    ],
+)
+def test_what_decoders_differ_in_is_read_or_refused_as_it_is_slowly(raw: bytes) -> None:
+    assert told(read(raw)) == told(read_slowly(raw))
 
 
 @pytest.mark.parametrize(

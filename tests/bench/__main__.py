@@ -23,12 +23,13 @@ from habits.running import free_port
 
 from cambist.audit import Observer
 from cambist.testing import serve
+from cambist_hostapp.opening import settled
 
 from . import budget, growth, share, tables
 from .floor import floor
 from .load import Load, Measured, resident
 from .oidc import is_here, oidc_provider
-from .pipeline import Ask, Once, asking, in_turn, measured, opened
+from .pipeline import SLICES, Ask, Once, asking, in_turn, measured, opened
 from .work import ROOT, TARGET, Work
 
 SERVERS = ("hypercorn", "uvicorn")
@@ -67,9 +68,10 @@ async def in_process(folder: Path, rounds: int, seconds: float) -> Figures:
     found: dict[str, list[float]] = defaultdict(list)
     async with AsyncExitStack() as stack:
         points: dict[str, Once] = {"floor.es256": floor(work, folder), **await _asked(work, folder, stack, stopwatch)}
-        for _ in range(rounds):
+        settled()  # as a worker does
+        for _ in range(rounds * SLICES):
             for name, once in points.items():
-                found[name].append(await measured(once, seconds))
+                found[name].append(await measured(once, seconds / SLICES))
     steps = {f"step.{name}": took for name, took in stopwatch.medians().items()}
     return {name: statistics.median(values) for name, values in found.items()} | steps
 

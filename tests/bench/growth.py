@@ -26,15 +26,13 @@ from cambist_hostapp.opening import settled
 from .load import resident
 from .many import KINDS, Many, key, many, trusted
 from .page import put
-from .pipeline import asking, in_turn, measured, opened
+from .pipeline import SLICES, asking, in_turn, measured, opened
 from .plot import Bars
 from .work import ROOT, Work
 
 SIZES = (1, 100, 10_000)
 PLOT = ROOT / "docs/explanation/growth.svg"
 PATIENCE = 120.0
-SLICES = 10
-"""Parts of a round, in turn: differences of a few hundredths are looked for, and what else a machine does lasts longer than a part."""
 Figures = dict[str, float]
 
 

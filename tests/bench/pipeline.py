@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from cambist.audit import Observer
@@ -13,6 +13,9 @@ from cambist.sts import Sts
 from cambist.web.endpoints import endpoints
 from cambist.web.metrics import Metrics
 from cambist.wire.call import Call, Reply
+
+SLICES = 10
+"""Parts of a round, in turn: differences of a few hundredths are looked for, and what else a machine does lasts longer than a part."""
 
 Once = Callable[[], Awaitable[object]]
 
@@ -39,17 +42,20 @@ async def opened(settings: Mapping[str, Any], *observers: Observer) -> tuple[Sts
 
 def asking(ask: Callable[[bytes], Awaitable[Reply]], body: bytes, status: int) -> Once:
     """Ask the same, again and again; `$NONCE` in the body is another text each time. Raises AssertionError for any other status."""
-    count = 0
+    bodies = _anew(body) if b"$NONCE" in body else itertools.repeat(body)
 
     async def once() -> Reply:
-        nonlocal count
-        count += 1
-        reply = await ask(body.replace(b"$NONCE", b"%d-%d" % (time.monotonic_ns(), count)))
+        reply = await ask(next(bodies))
         if reply.status != status:
             raise AssertionError(reply)
         return reply
 
     return once
+
+
+def _anew(body: bytes) -> Iterator[bytes]:
+    for count in itertools.count():
+        yield body.replace(b"$NONCE", b"%d-%d" % (time.monotonic_ns(), count))
 
 
 def in_turn(each: Iterable[Once]) -> Once:

@@ -110,10 +110,12 @@ def _expiry(question: PolicyInput, permit: Permit) -> int:
         raise LifetimeAboveCap(f"the cap is {zone.max_ttl} seconds", expected=zone.max_ttl, seen=request.ttl)
     declared = [target.resource.ttl for target in question.targets if target.resource and target.resource.ttl]
     usual = min(declared) if len(declared) == len(question.targets) else min([zone.ttl, *declared])
-    lifetimes = [usual if request.ttl is None else request.ttl, zone.max_ttl, *declared]
-    lifetimes += [permit.ttl] if permit.ttl is not None else []
-    lifetimes += [zone.execution_ttl] if request.execution else []
-    expires = now + min(lifetimes)
+    lifetime = min(usual if request.ttl is None else request.ttl, zone.max_ttl, *declared)
+    if permit.ttl is not None:
+        lifetime = min(lifetime, permit.ttl)
+    if request.execution is not None:
+        lifetime = min(lifetime, zone.execution_ttl)
+    expires = now + lifetime
     for proven in _bounding(question):
         if proven.expires_at < expires:
             expires = math.floor(proven.expires_at)

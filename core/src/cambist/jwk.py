@@ -102,8 +102,13 @@ class KeySet:
 
     def fitting(self, kid: object, algorithm: str) -> PublicKey | None:
         """The one key that a header names. Without kid only if just one fits: keys are never tried in turn."""
-        candidates = [k for k in self.keys if algorithm in k.algorithms and (kid is None or k.kid == kid)]
-        return candidates[0] if len(candidates) == 1 else None
+        found = None
+        for key in self.keys:
+            if (kid is None or key.kid == kid) and algorithm in key.algorithms:
+                if found is not None:
+                    return None
+                found = key
+        return found
 
     def find(self, kid: object, algorithm: str) -> PublicKey:
         """As `fitting`, but raises KeyUnknown."""

@@ -14,6 +14,8 @@ from itertools import accumulate
 from json.scanner import make_scanner
 from typing import Any, NoReturn
 
+import msgspec
+
 MAX_DEPTH = 16
 
 # Possessive, and content with a string that does not end: a pattern that tries again is an attack by quotes (16 kB took a second).
@@ -30,6 +32,8 @@ class NotStrict(ValueError):
 
 def loads(raw: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
     """Decode one JSON value; raises NotStrict, and nothing else, for anything unclear."""
+    if isinstance(raw, bytes) and raw.count(b"[") + raw.count(b"{") <= max_depth and (plain := _plain(raw)) is not None:
+        return plain
     text = _utf8(raw)
     if text.count("[") + text.count("{") > max_depth and _depth(text) > max_depth:
         raise NotStrict("nested too deeply")
@@ -43,6 +47,19 @@ def loads(raw: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
     if "\\u" in text and _ESCAPED_SURROGATE.search(text) and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
         raise NotStrict("contains a lone surrogate")
     return value
+
+
+def _plain(raw: bytes) -> Any:
+    """The value, if these bytes are what an encoder makes of it: then there is no other way to read them. None: it is not known.
+
+    Most JSON is written by programs, in this form: one name once, no space, no escape that is not needed. A decoder in C
+    that knows no hooks takes a third of the time.
+    """
+    try:
+        value = msgspec.json.decode(raw)
+        return value if msgspec.json.encode(value) == raw else None
+    except (ValueError, RecursionError):  # what is wrong with it is told by who reads it slowly
+        return None
 
 
 def _utf8(raw: bytes | str) -> str:

@@ -50,4 +50,7 @@ class Trace(Struct):
 
     def outcome(self, name: str) -> Any:
         """What came of a step; None when it never ran."""
-        return next((step.outcome for step in self.steps if step.name == name), None)
+        for step in self.steps:
+            if step.name == name:
+                return step.outcome
+        return None

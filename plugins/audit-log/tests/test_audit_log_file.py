@@ -16,6 +16,7 @@ import pytest
 
 from cambist import DidNotStart, Secret
 from cambist.testing import ISSUER, Forge, MovableClock, Running, open_sts
+from cambist_audit_log import segment
 from cambist_audit_log.sealing import Keyring
 from cambist_audit_log.segment import is_being_written
 from cambist_audit_log.testing import KEK, ids, lines, raw, segments, table
@@ -334,15 +335,30 @@ async def test_a_clock_that_jumps_back_stops_nothing(tmp_path: Path, forge: Forg
     assert damage(tmp_path) == []
 
 
-async def test_a_segment_that_somebody_moved_away_is_followed_by_the_next_and_missed(tmp_path: Path, forge: Forge) -> None:
+async def test_a_segment_that_somebody_moved_away_is_followed_by_the_next_and_missed(
+    tmp_path: Path, forge: Forge, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with service(tmp_path, forge) as sts:
-        await ask(sts, forge)
+        for _ in range(2):
+            await ask(sts, forge)
         [path] = segments(tmp_path)
         path.rename(tmp_path / "aside")
+        monkeypatch.setattr(segment, "LOOK", 0.0)  # as if it had passed
         second = await ask(sts, forge)
     assert ids(tmp_path) == [second[1]]
     [missed] = damage(tmp_path)
     assert f"removed {path.name}" in missed
+
+
+async def test_a_segment_that_somebody_removed_or_replaced_is_left_at_once(tmp_path: Path, forge: Forge) -> None:
+    async with service(tmp_path, forge) as sts:
+        for remove in (Path.unlink, (tmp_path / "other").replace):
+            (tmp_path / "other").write_bytes(b"")
+            for _ in range(2):
+                kept = await ask(sts, forge)
+            remove(segments(tmp_path)[-1])
+            kept = await ask(sts, forge)
+            assert kept[1] in ids(tmp_path)
 
 
 @pytest.mark.parametrize("more", [b"{}\n", b'{"v":1,"decision_id":"forged"}\n'])

@@ -39,7 +39,7 @@ ABSENT_FEATURES = (
 
 _ABSENT = frozenset(ABSENT_FEATURES)
 
-_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]++(?: [\x21\x23-\x5b\x5d-\x7e]++)*+")
 MAX_SCOPE = 4096
 """Characters: more than fits into any token."""
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})

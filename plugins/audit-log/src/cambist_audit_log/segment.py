@@ -11,6 +11,8 @@ from . import directory as place
 from .names import SegmentName
 
 _TRIES = 50
+LOOK = 0.5
+"""Seconds between two looks whether the file is where it was made."""
 
 
 class Segment:
@@ -34,16 +36,28 @@ class Segment:
         self._device, self._inode = status.st_dev, status.st_ino
         self._failure: OSError | None = None
         self._closed = self._broken = False
+        self._looked = 0.0
         self.size = self.appended = self.synced = 0
 
     @property
     def usable(self) -> bool:
-        """Whether its name still names it, and what it holds is known."""
+        """Whether it is still in its directory, and what it holds is known.
+
+        A file that was removed or replaced has no name any more, which its descriptor knows; whether it was moved away is
+        looked up once in a while, which takes three times as long: what is written to it until then is only elsewhere.
+        """
+        there = os.fstat(self._descriptor)
+        return there.st_nlink > 0 and there.st_size == self.size and not self._broken and self._is_named()
+
+    def _is_named(self) -> bool:
+        if (now := time.monotonic()) - self._looked < LOOK:
+            return True
+        self._looked = now
         try:
-            there = os.lstat(self._path)
+            named = os.lstat(self._path)
         except OSError:
             return False
-        return there.st_ino == self._inode and there.st_dev == self._device and there.st_size == self.size and not self._broken
+        return named.st_ino == self._inode and named.st_dev == self._device
 
     def append(self, lines: bytes) -> None:
         """Write all of it or none. Raises OSError."""
