@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from importlib.resources import files
 
+import tomli
 from pydantic import Field
 
 from .shape import Shape
@@ -32,5 +32,5 @@ class Preset(Shape):
 @cache
 def presets(package: str) -> Mapping[str, Preset]:
     """The presets that stand in a package's presets.toml."""
-    tables = tomllib.loads(files(package).joinpath("presets.toml").read_text("utf-8"))
+    tables = tomli.loads(files(package).joinpath("presets.toml").read_text("utf-8"))
     return {name: Preset.model_validate({"name": name, **table}) for name, table in tables.items()}

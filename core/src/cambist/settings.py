@@ -6,13 +6,13 @@ import difflib
 import ipaddress
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import tomli
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -52,7 +52,7 @@ class Settings:
 def load(path: Path) -> Settings:
     """Read a settings file. Raises DidNotStart with everything that is wrong with it."""
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        document = tomli.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:  # not UTF-8 and not TOML are ValueErrors
         raise DidNotStart([f"{path}: {error}"]) from error
     return parse(document, source=str(path))
