@@ -302,7 +302,7 @@ async def test_a_subject_is_text(subject: object) -> None:
     assert (type(refusal), refusal.said) == (CredentialMalformed, "sub is missing or not text")
 
 
-@pytest.mark.parametrize("audience", [ABSENT, None, "", 5, True, [], [""], [STS, 5], [STS, None], [[STS]], {"a": STS}])
+@pytest.mark.parametrize("audience", [ABSENT, None, "", 5, True, [], [""], [STS, ""], [STS, 5], [STS, None], [[STS]], {"a": STS}])
 async def test_an_audience_is_text_or_a_list_of_texts(audience: object) -> None:
     bench = Bench()
     refusal = await bench.refused(bench.forge.jwt(aud=audience))
@@ -324,6 +324,7 @@ async def test_a_security_event_or_a_proof_is_no_credential(shape: dict[str, Any
 async def test_a_method_alone_makes_no_proof_of_it() -> None:
     bench = Bench()
     await bench.accepted(bench.forge.jwt(htm="POST"))
+    await bench.accepted(bench.forge.jwt(htu=STS))
 
 
 def one(name: str, value: object) -> dict[str, Any]:

@@ -220,7 +220,7 @@ def check_claims(claims: Mapping[str, Any], name: str, audiences: Collection[str
     if not isinstance(subject, str) or not subject:
         raise CredentialMalformed(f"{name} is missing or not text")
     listed = [audience] if isinstance(audience, str) else audience
-    if not isinstance(listed, list) or not listed or set(map(type, listed)) != {str} or not all(listed):
+    if not isinstance(listed, list) or set(map(type, listed)) != {str} or not all(listed):
         raise AudienceMissing("aud is missing, or neither text nor a list of texts", expected=sorted(audiences) or None)
     # A security event or a proof of possession is not a credential, whatever its typ says (RFC 8725 section 3.12).
     if "events" in claims or "vct" in claims or ("htm" in claims and "htu" in claims):
