@@ -154,14 +154,21 @@ def test_a_credential_is_its_business_when_its_cluster_is_listed_or_when_no_clus
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "said", "hint"),
     [
-        (httpx.Response(201, json={"kind": "TokenReview", "status": {"authenticated": True}}), "authenticates a token that nobody issued"),
-        (httpx.Response(403), "status 403"),
-        (httpx.Response(201, json={"kind": "Status"}), "it is no TokenReview"),
+        (
+            httpx.Response(201, json={"kind": "TokenReview", "status": {"authenticated": True}}),
+            "authenticates a token that nobody issued",
+            "",
+        ),
+        (httpx.Response(401), "status 401", "`review.token_file` is of another cluster"),
+        (httpx.Response(403), "status 403", "Bind the ClusterRole system:auth-delegator"),
+        (httpx.Response(201, json={"kind": "Status"}), "it is no TokenReview", ""),
     ],
 )
-async def test_an_api_server_that_gives_no_sound_answer_is_told_as_such(answer: httpx.Response, said: str, tmp_path: Path) -> None:
+async def test_an_api_server_that_gives_no_sound_answer_is_told_as_such(
+    answer: httpx.Response, said: str, hint: str, tmp_path: Path
+) -> None:
     (tmp_path / "token").write_text(CALLER)
     review = {"url": API, "token_file": str(tmp_path / "token")}
     http = ScriptedHttp({f"{API}{PATH}": answer})
@@ -170,6 +177,7 @@ async def test_an_api_server_that_gives_no_sound_answer_is_told_as_such(answer: 
     (check,) = await source.look()
     assert (check.name, check.state) == ("review", State.FAILED)
     assert said in check.said
+    assert hint in (check.hint or "")
 
 
 async def test_a_token_of_the_issuer_that_every_cluster_once_had_is_legacy_whatever_else_it_says() -> None:

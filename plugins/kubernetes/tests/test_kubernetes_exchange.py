@@ -266,7 +266,11 @@ SAYS: dict[str, tuple[Any, int, str]] = {
     ),
     "a login page": (httpx.Response(200, content=b"<html>"), 503, "temporarily_unavailable"),
     "two answers": (httpx.Response(201, content=b'{"kind":"TokenReview","status":{},"status":{}}'), 503, "temporarily_unavailable"),
-    "another kind": (httpx.Response(201, json={"kind": "Status", "status": {"authenticated": True}}), 503, "temporarily_unavailable"),
+    "another kind": (
+        httpx.Response(201, json={"kind": "Status", "status": {"authenticated": True, "user": USER, "audiences": [ISSUER]}}),
+        503,
+        "temporarily_unavailable",
+    ),
     "a status that is a text": (httpx.Response(201, json={"kind": "TokenReview", "status": "Success"}), 503, "temporarily_unavailable"),
     "a list": (httpx.Response(201, json=[True]), 503, "temporarily_unavailable"),
     "elsewhere": (httpx.Response(302, headers={"location": "https://evil.example"}), 503, "temporarily_unavailable"),
