@@ -121,3 +121,18 @@ async def test_an_observer_that_waits_for_nothing_is_told_like_any_other_and_may
     with pytest.raises(Unavailable):
         await told(ledger(before, AtOnce(required=True, fails=OSError("disk")), slow))
     assert (before.kept[-1].outcome, len(slow.kept)) == ("temporarily_unavailable", 2)
+
+
+class Alike(Keeping):
+    """An observer that takes every other for itself, as two values with the same settings do."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]  # as of any class that says itself what it is equal to
+
+
+async def test_observers_that_are_equal_are_told_each() -> None:
+    several = Alike(required=True), Alike(), Alike(required=True), Alike()
+    await told(ledger(*several))
+    assert [len(each.kept) for each in several] == [1, 1, 1, 1]

@@ -65,9 +65,12 @@ class Ledger:
     _others: Sequence[Observer] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        needed = [observer for observer in self.observers if observer.required]
+        needed: list[Observer] = []
+        others: list[Observer] = []
+        for observer in self.observers:  # one by one, and never by comparing: a plugin may offer two that are equal
+            (needed if observer.required else others).append(observer)
         object.__setattr__(self, "_needed", needed)
-        object.__setattr__(self, "_others", [observer for observer in self.observers if observer not in needed])
+        object.__setattr__(self, "_others", others)
 
     def entry(self) -> Entry:
         return Entry(self, Trace(random_id(), self.clock()))
