@@ -105,7 +105,7 @@ def _times(trace: Trace) -> tuple[int | None, Mapping[str, int] | None]:
     if not trace.steps:
         return None, None
     whole = (trace.steps[-1].ended - trace.steps[0].started) // 1000
-    return whole, {step.name: took for step in trace.steps[:MAX_STEPS] if (took := (step.ended - step.started) // 1000)}
+    return whole, {step.name: took for step in trace.steps[:MAX_STEPS] if (took := step.microseconds)}
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ class Segment:
         mode = place.inspect(directory)
         self.name, self.begun = name, begun
         self._directory, self._unsettled = directory, settle
-        self._path = str(directory / str(name))  # a text: each line asks for it, and a `Path` is slow to answer
+        self._path = directory / str(name)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(self._path, flags, mode)
         try:
@@ -54,7 +54,7 @@ class Segment:
             return True
         self._looked = now
         try:
-            named = os.lstat(self._path)
+            named = self._path.lstat()
         except OSError:
             return False
         return named.st_ino == self._inode and named.st_dev == self._device
@@ -108,7 +108,7 @@ class Segment:
         """Remove a file that nothing was written to."""
         try:
             if self.usable and not self.size:
-                Path(self._path).unlink()
+                self._path.unlink()
         except OSError:
             pass  # an empty segment is no damage
 
