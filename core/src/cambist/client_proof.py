@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote_plus
@@ -16,6 +15,7 @@ from joserfc.jwk import JWKRegistry
 from .clock import Clock
 from .errors import Unavailable
 from .jwk import ASYMMETRIC
+from .random_id import random_id
 from .secret import Secret
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -49,7 +49,7 @@ def private_key(client_id: str, key: Secret, audience: str, clock: Clock) -> Cal
 
     def proof() -> Proof:
         now = int(clock())
-        claims = {"iss": client_id, "sub": client_id, "aud": audience, "iat": now, "exp": now + LIFETIME, "jti": secrets.token_urlsafe(16)}
+        claims = {"iss": client_id, "sub": client_id, "aud": audience, "iat": now, "exp": now + LIFETIME, "jti": random_id()}
         assertion = jwt.encode(header, claims, signer, algorithms=[header["alg"]])
         return {}, {"client_id": client_id, "client_assertion_type": JWT_BEARER, "client_assertion": assertion}
 

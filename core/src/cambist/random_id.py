@@ -1,4 +1,4 @@
-"""Identifiers that nobody can guess, and that are never made twice: of decisions, and of tokens."""
+"""Identifiers that nobody can guess, and that are never made twice: of decisions, requests, tokens and assertions."""
 
 from __future__ import annotations
 
