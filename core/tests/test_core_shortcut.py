@@ -11,11 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cambist.errors import Fault
 from cambist.testing import ISSUER, Forge, MovableClock, Running, open_sts
 from cambist.testing.trusting import Trusting
 from cambist.token_type import JWT
+from cambist.web.endpoints import refusing
 from cambist.web.limits import Limited
-from cambist.web.shortcut import HOT, Shortcut
+from cambist.web.shortcut import HOT, Shortcut, hot
 
 Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 TARGET = "https://api.target.example.com"
@@ -182,7 +184,7 @@ async def test_a_fault_of_an_endpoint_is_told_as_one(running: Running, caplog: p
     async def broken(call: Any) -> Any:
         raise RuntimeError("a secret")
 
-    faulty = Shortcut(app.inner, {"/v1/exchange/token": broken}, app.failed, app.listen)
+    faulty = Shortcut(app.inner, hot({"/v1/exchange/token": broken}, refusing(running.sts, Fault)), app.listen)
     answer = await sent(faulty, scope("POST", "/v1/exchange/token", [JSON]), body(b"{}"))
     assert answer is not None
     assert (answer[0], json.loads(answer[2])["reason"]) == (500, "internal_fault")
@@ -196,7 +198,7 @@ async def test_what_a_listener_does_not_serve_is_left_to_quart(running: Running)
     async def inner(scope: Any, receive: Any, send: Any) -> None:
         asked.append(scope["path"])
 
-    without = Shortcut(inner, {"/.well-known/jwks.json": app.endpoints["/.well-known/jwks.json"]}, app.failed, app.listen)
+    without = Shortcut(inner, {"/.well-known/jwks.json": app.endpoints["/.well-known/jwks.json"]}, app.listen)
     for path in ("/v1/exchange/token", "/.well-known/jwks.json", "/health"):
         await sent(without, scope("GET", path, []), body(b""))
     assert asked == ["/v1/exchange/token", "/health"]

@@ -24,6 +24,7 @@ from cambist import DidNotStart, Settings, Sts
 from cambist.hooks import CanFind
 from cambist.settings import Listen, load
 from cambist.token_type import JWT
+from cambist.web.front import Front
 from cambist.web.metrics import Metrics
 from cambist.zone import TOKEN_EXCHANGE
 
@@ -140,8 +141,8 @@ async def _play(stage: Stage, once: bool) -> None:
             asyncio.TaskGroup() as group,
         ):
             await opened(sts)
-            apps, listen = mounted(sts, metrics), stage.settings.service.listen
-            group.create_task(serve_on(apps, sockets.of(0, 1), listen, stopped, metrics.turned_away))
+            fronts, listen = mounted(sts, metrics), stage.settings.service.listen
+            group.create_task(serve_on(fronts, sockets.of(0, 1), listen, stopped, metrics.turned_away))
             await _answering(f"{stage.url}/health", trust=stage.trust())
             await _show(stage, sts)
             if once:
@@ -156,7 +157,7 @@ async def _issuing(stage: Stage) -> AsyncIterator[None]:
     ended, address = asyncio.Event(), ("127.0.0.1", stage.issuer_port)
     with holding([address]) as sockets:
         issuer, listen = Listener(stage.issuer_port, tls=False), Listen(host=address[0])
-        task = asyncio.create_task(serve_on({issuer: stage.issuer.app()}, sockets.of(0, 1), listen, ended))
+        task = asyncio.create_task(serve_on({issuer: Front(stage.issuer.app())}, sockets.of(0, 1), listen, ended))
         try:
             await _answering(f"{stage.issuer.url}/jwks.json", task)
             yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,13 @@ from cambist import DidNotStart, Refusal
 from cambist.egress import LOOPBACK
 from cambist.settings import Listen
 from cambist.sts import Sts
+from cambist.web.front import Front
 
 from .sockets import Address, close
 
 if TYPE_CHECKING:
     from cambist.web.metrics import Metrics
 
-App = Callable[[Any, Any, Any], Awaitable[None]]
-"""An ASGI application."""
 WITHOUT_TLS = frozenset({"/health", "/.well-known/jwks.json"})
 """What the plain port serves where there is a TLS port: nothing that takes a credential (decision 22)."""
 
@@ -59,15 +58,15 @@ def addresses(listen: Listen) -> list[Address]:
     return [listener.address(listen) for listener in listeners(listen)]
 
 
-def mounted(sts: Sts, metrics: Metrics) -> Mapping[Listener, App]:
-    """The app of each listener; made before it is said that the service is open, for it takes a while."""
-    from cambist.web.app import create  # the check does without Quart
+def mounted(sts: Sts, metrics: Metrics) -> Mapping[Listener, Front]:
+    """The front of each listener; made before it is said that the service is open, for it takes a while."""
+    from cambist.web.app import front  # the check does without Quart
 
-    return {listener: create(sts, metrics, listener.only) for listener in listeners(sts.settings.service.listen)}
+    return {listener: front(sts, metrics, listener.only) for listener in listeners(sts.settings.service.listen)}
 
 
 async def serve_on(
-    apps: Mapping[Listener, App],
+    fronts: Mapping[Listener, Front],
     sockets: Mapping[Address, Sequence[socket.socket]],
     listen: Listen,
     stopped: asyncio.Event,
@@ -75,12 +74,12 @@ async def serve_on(
 ) -> None:
     """Serve on all listeners over these sockets until `stopped` is set, then finish what was accepted.
 
-    `turned_away` hears of each request that no app has heard of.
+    `turned_away` hears of each request that no endpoint has heard of.
     """
     async with asyncio.TaskGroup() as group:
-        for listener, app in apps.items():
+        for listener, front in fronts.items():
             for sock in sockets[listener.address(listen)]:
-                group.create_task(server(listen, listener.tls).serve(app, sock, listen, listener.tls, stopped, turned_away=turned_away))
+                group.create_task(server(listen, listener.tls).serve(front, sock, listen, listener.tls, stopped, turned_away=turned_away))
         group.create_task(_left(sockets, stopped))
 
 

@@ -66,10 +66,10 @@ async def serve(post: Post, tether: Tether) -> None:
     ):
         await opened(sts)
         sts.kept += [(f"worker {worker + 1}", Peer(post.board, post.generation, worker)) for worker in range(post.listen.workers)]
-        apps = mounted(sts, metrics)
-        for listener in apps:
+        fronts = mounted(sts, metrics)
+        for listener in fronts:
             server(post.listen, listener.tls)
         settled()
         tether.say(open=True)
         if await tether.may_serve():
-            await serve_on(apps, post.sockets, post.listen, tether.stopped, metrics.turned_away)
+            await serve_on(fronts, post.sockets, post.listen, tether.stopped, metrics.turned_away)

@@ -17,6 +17,7 @@ from ..wire.call import Call, Reply
 from .asgi import Asgi, ascii_query, call_of, headers_of, too_large, too_slow
 from .endpoints import Endpoint, endpoints, refusing
 from .forwarded import Forwarded
+from .front import Front
 from .limits import Limited
 from .metrics import Metrics
 from .shortcut import Shortcut, hot
@@ -30,20 +31,27 @@ View = Callable[[], Awaitable[Response]]
 
 def create(sts: Sts, metrics: Metrics, only: frozenset[str] | None = None) -> Asgi:
     """The app of one listener; `only` names the paths that it serves, where it does not serve all."""
+    return front(sts, metrics, only).asgi
+
+
+def front(sts: Sts, metrics: Metrics, only: frozenset[str] | None = None) -> Front:
+    """The same in both forms, which share what they count."""
     served = {path: endpoint for path, endpoint in endpoints(sts, metrics).items() if only is None or path in only}
-    listen = sts.settings.service.listen
-    short = Shortcut(plain(routed(sts, served)), hot(served), refusing(sts, Fault), listen)
-    limited = Limited(short, listen.limits, sts.settings.service.reasons, metrics.turned_away)
-    return parented(sts, Forwarded(limited, listen) if listen.proxies else limited)
+    service = sts.settings.service
+    listen, short = service.listen, hot(served, refusing(sts, Fault))
+    limited = Limited(Shortcut(plain(routed(sts, served)), short, listen), listen.limits, service.reasons, metrics.turned_away)
+    found = Front(limited, {path: limited.around(endpoint) for path, endpoint in short.items()})
+    if listen.proxies:
+        forwarded = Forwarded(found.asgi, listen)
+        found = Front(forwarded, {path: forwarded.around(endpoint) for path, endpoint in found.hot.items()})
+    return _traced(found) if service.tracing else found
 
 
-def parented(sts: Sts, app: Asgi) -> Asgi:
-    """With the traces that callers have begun, where spans are written."""
-    if not sts.settings.service.tracing:
-        return app
-    from .parent import Parented  # noqa: PLC0415 - it loads OpenTelemetry
+def _traced(found: Front) -> Front:
+    """With the traces that callers have begun."""
+    from .parent import Parented, parented  # noqa: PLC0415 - it loads OpenTelemetry
 
-    return Parented(app)
+    return Front(Parented(found.asgi), {path: parented(endpoint) for path, endpoint in found.hot.items()})
 
 
 def routed(sts: Sts, served: Mapping[str, Endpoint]) -> Quart:

@@ -35,15 +35,20 @@ def call_of(scope: Scope, body: bytes, trouble: Malformed | None) -> Call:
         headers=headers,
         body=body,
         trouble=trouble,
-        request_id=_request_id(scope),
-        peer=(scope.get("client") or ("",))[0],
+        request_id=named(scope) or random_id(),
+        peer=peer_of(scope),
     )
 
 
-def _request_id(scope: Scope) -> str:
-    """What the client calls its request, if it can be said back; else one of ours."""
+def peer_of(scope: Scope) -> str:
+    """The address that the connection came from."""
+    return str((scope.get("client") or ("",))[0])
+
+
+def named(scope: Scope) -> str:
+    """What the client calls its request, if it can be said back; else nothing, and we find a name."""
     sent = [value for name, value in scope["headers"] if name == b"x-request-id"]
-    return sent[0].decode() if len(sent) == 1 and _REQUEST_ID.fullmatch(sent[0]) else random_id()
+    return sent[0].decode() if len(sent) == 1 and _REQUEST_ID.fullmatch(sent[0]) else ""
 
 
 def headers_of(reply: Reply, call: Call) -> Headers:

@@ -13,7 +13,9 @@ from ipaddress import IPv4Network, IPv6Network
 
 from ..address import Address, address
 from ..listen import Listen
-from .asgi import Asgi, Receive, Scope, Send
+from ..value import replace
+from ..wire.call import Call, Endpoint, Reply
+from .asgi import Asgi, Receive, Scope, Send, peer_of
 
 MOST = 16
 """Hops that are looked at; no request comes through more proxies of one operator."""
@@ -36,14 +38,22 @@ class Forwarded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            scope = {**scope, "client": (self._sender(scope), 0)}
+            headers = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+            scope = {**scope, "client": (self._sender(peer_of(scope), headers), 0)}
         await self.inner(scope, receive, send)
 
-    def _sender(self, scope: Scope) -> str:
-        name = self.listen.forwarded_for.encode()
-        said = ", ".join(value.decode("latin-1") for sent, value in scope["headers"] if sent == name)
+    def around(self, endpoint: Endpoint) -> Endpoint:
+        """The same for one endpoint that is called with the whole request."""
+
+        async def sent(call: Call) -> Reply:
+            return await endpoint(replace(call, peer=self._sender(call.peer, call.headers)))
+
+        return sent
+
+    def _sender(self, peer: str, headers: Iterable[tuple[str, str]]) -> str:
+        said = ", ".join(value for name, value in headers if name == self.listen.forwarded_for)
         read = forwarded if self.listen.forwarded_for == "forwarded" else x_forwarded_for
-        return sender((scope.get("client") or ("",))[0], read(said), self.listen.proxies)
+        return sender(peer, read(said), self.listen.proxies)
 
 
 def sender(peer: str, hops: Sequence[str], proxies: Iterable[IPv4Network | IPv6Network]) -> str:

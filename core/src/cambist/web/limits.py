@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from ..errors import Overloaded, Refusal, TooManyRequests
 from ..limits import Limits
 from ..settings import REASONS
-from .asgi import Asgi, Receive, Scope, Send, answer, call_of
+from ..wire.call import Call, Endpoint, Reply
+from .asgi import Asgi, Receive, Scope, Send, answer, call_of, peer_of
 from .buckets import Buckets
 from .refused import refused
 
@@ -61,21 +62,38 @@ class Limited:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] == ALWAYS:
             return await self.inner(scope, receive, send)
-        if (refusal := self._too_much(scope)) is not None:
-            self._turned_away(refusal)
+        if (refusal := self._too_much(peer_of(scope))) is not None:
             call = call_of(scope, b"", None)
-            return await answer(refused(refusal, call, self._page), call, send)
+            return await answer(self._away(refusal, call), call, send)
         self._in_progress += 1
         try:
             return await self.inner(scope, receive, send)
         finally:
             self._in_progress -= 1
 
-    def _too_much(self, scope: Scope) -> Refusal | None:
+    def around(self, endpoint: Endpoint) -> Endpoint:
+        """One endpoint that is called with the whole request, under the same limits."""
+
+        async def limited(call: Call) -> Reply:
+            if (refusal := self._too_much(call.peer)) is not None:
+                return self._away(refusal, call)
+            self._in_progress += 1
+            try:
+                return await endpoint(call)
+            finally:
+                self._in_progress -= 1
+
+        return limited
+
+    def _away(self, refusal: Refusal, call: Call) -> Reply:
+        self._turned_away(refusal)
+        return refused(refusal, call, self._page)
+
+    def _too_much(self, peer: str) -> Refusal | None:
         self._lag.watch()
         late = self._lag.seconds > self._limits.lag and self._in_progress > FEW
         if late or self._in_progress >= self._limits.in_progress:
             return Overloaded()
         # The address is the peer's, or what a listed proxy says of it (`forwarded`): other headers, anybody can send (decision 29).
-        wait = self._addresses.take((scope.get("client") or ("",))[0])
+        wait = self._addresses.take(peer)
         return TooManyRequests(wait) if wait else None

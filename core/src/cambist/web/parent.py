@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from opentelemetry.context import Context, attach, detach
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from opentelemetry.context import attach, detach
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from ..wire.call import Call, Endpoint, Reply
 from .asgi import Asgi, Receive, Scope, Send
 
 _W3C = TraceContextTextMapPropagator()
@@ -17,18 +21,29 @@ class Parented:
         self.inner = inner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = parent(scope) if scope["type"] == "http" else None
-        if found is None:
+        sent = [value.decode("latin-1") for name, value in scope.get("headers", ()) if name == b"traceparent"]
+        with _within(sent):
             return await self.inner(scope, receive, send)
-        token = attach(found)
-        try:
-            return await self.inner(scope, receive, send)
-        finally:
-            detach(token)
 
 
-def parent(scope: Scope) -> Context | None:
-    sent = [value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"]
+def parented(endpoint: Endpoint) -> Endpoint:
+    """The same for one endpoint that is called with the whole request."""
+
+    async def traced(call: Call) -> Reply:
+        with _within([value for name, value in call.headers if name == "traceparent"]):
+            return await endpoint(call)
+
+    return traced
+
+
+@contextmanager
+def _within(sent: Sequence[str]) -> Iterator[None]:
     if len(sent) != 1:
-        return None
-    return _W3C.extract({"traceparent": sent[0]})  # without `tracestate`: nobody is called on the caller's behalf who could want it
+        yield
+        return
+    # Without `tracestate`: nobody is called on the caller's behalf who could want it.
+    token = attach(_W3C.extract({"traceparent": sent[0]}))
+    try:
+        yield
+    finally:
+        detach(token)

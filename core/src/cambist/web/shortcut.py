@@ -23,17 +23,28 @@ HOT = ("/oauth/2/token", "/v1/exchange/token", "/.well-known/jwks.json")
 """How such paths end: those of a zone begin with the path of its issuer."""
 
 
-def hot(table: Mapping[str, Endpoint]) -> Mapping[str, Endpoint]:
-    return {path: endpoint for path, endpoint in table.items() if path.endswith(HOT)}
+def hot(table: Mapping[str, Endpoint], failed: Endpoint) -> Mapping[str, Endpoint]:
+    """Those of a table that are asked all the time. Where one of them fails, `failed` answers: a fault of ours is told as one."""
+    return {path: _whole(endpoint, failed) for path, endpoint in table.items() if path.endswith(HOT)}
+
+
+def _whole(endpoint: Endpoint, failed: Endpoint) -> Endpoint:
+    async def whole(call: Call) -> Reply:
+        try:
+            return await endpoint(call)
+        except Exception:
+            log.exception("an endpoint failed")
+            return await failed(call)
+
+    return whole
 
 
 @dataclass(frozen=True)
 class Shortcut:
-    """An ASGI application that answers at its own `endpoints`, and leaves everything else to `inner`. `failed` tells a fault of ours."""
+    """An ASGI application that answers at its own `endpoints`, and leaves everything else to `inner`."""
 
     inner: Asgi
     endpoints: Mapping[str, Endpoint]
-    failed: Endpoint
     listen: Listen
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,7 +54,8 @@ class Shortcut:
             call = await self._call(scope, receive)
         except _Gone:
             return None
-        return await answer(await self._reply(call), call, send)
+        # A server may cancel us when the client hangs up; what was begun is finished and recorded all the same.
+        return await answer(await asyncio.shield(self.endpoints[call.path](call)), call, send)
 
     async def _call(self, scope: Scope, receive: Receive) -> Call:
         body: bytes = b""
@@ -55,14 +67,6 @@ class Shortcut:
         except DeadlineExceeded:
             trouble = too_slow(self.listen)
         return call_of(scope, body, trouble)
-
-    async def _reply(self, call: Call) -> Reply:
-        try:
-            # A server may cancel us when the client hangs up; what was begun is finished and recorded all the same.
-            return await asyncio.shield(self.endpoints[call.path](call))
-        except Exception:
-            log.exception("an endpoint failed")
-            return await self.failed(call)
 
 
 class _TooLarge(Exception):

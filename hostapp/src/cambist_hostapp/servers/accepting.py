@@ -6,13 +6,15 @@ import asyncio
 import resource
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from cambist.errors import Refusal
 from cambist.settings import Listen
 
 from ..draining import PAUSE, linger
 from .gate import Behind, Gate
+from .wicket import Hot
 
 SWEEP = 0.25
 """Seconds between two looks at all deadlines; one timer for all costs less than one for each request."""
@@ -23,15 +25,16 @@ BACKLOG = 1024
 
 
 class Accepting:
-    """A listener, with a server behind each of its gates."""
+    """A listener, with a server behind each of its gates; what is `hot` the gates answer themselves."""
 
-    def __init__(self, listen: Listen, speak: Callable[[Gate], Behind], turned_away: Callable[[Refusal], None]) -> None:
-        self.listen, self.turned_away = listen, turned_away
+    def __init__(self, listen: Listen, hot: Hot, speak: Callable[[Gate], Behind], turned_away: Callable[[Refusal], None]) -> None:
+        self.listen, self.hot, self.turned_away = listen, hot, turned_away
         self.gates: set[Gate] = set()
         self.parting = self.stopping = False
         self.speak = speak
         self._most = listen.limits.connections or _most()
         self._unread = 0
+        self._begun: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._empty = asyncio.Event()
 
@@ -42,6 +45,11 @@ class Accepting:
     @property
     def full(self) -> bool:
         return len(self.gates) >= self._most
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._begun.add(task)  # a loop alone does not keep what it runs
+        task.add_done_callback(self._begun.discard)
 
     def hold(self, more: int) -> bool:
         """Account for bytes of unfinished requests; False when they are too many, over all connections."""

@@ -11,6 +11,7 @@ from enum import Enum
 
 from cambist.errors import BodyTooLarge, FramingUnsound, HeadTooLarge
 from cambist.limits import Limits
+from cambist.value import Value
 
 from .head import LONE, LONELY, Head, read
 
@@ -30,6 +31,20 @@ class Part(Enum):
     NOTHING = "nothing"
     HEAD = "head"
     BODY = "body"
+
+
+class Request(Value, frozen=True):
+    """One request, whole. `last`: no other is read on this connection."""
+
+    UNSEEN = frozenset({"body"})
+
+    head: Head
+    body: bytes
+    last: bool
+
+    def handed(self) -> bytes:
+        """As a server behind may see it."""
+        return self.head.handed(self.body, self.last)
 
 
 class Framing:
@@ -66,13 +81,13 @@ class Framing:
     def receive(self, heard: bytes) -> None:
         self._heard += heard
 
-    def next(self, *, last: bool = False) -> bytes | None:
-        """The next request, if all of it is there; `last` tells the server to close after it. Raises Malformed."""
+    def next(self, *, last: bool = False) -> Request | None:
+        """The next request, if all of it is there; `last`: the connection is closed after it. Raises Malformed."""
         if self.head is None:
             self.head = self._read_head()
         if self.head is None or (body := self._body(self.head)) is None:
             return None
-        request = self.head.handed(body, last)
+        request = Request(self.head, body, last)
         self.head, self._scanned, self._raw = None, 0, b""
         return request
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, cast
 
 from cambist.errors import Malformed, NotArrived, Overloaded, Refusal, Unavailable
 from cambist.settings import Listen
 
 from .answer import answer
-from .framing import Framing, Part
+from .framing import Framing, Part, Request
+from .outlet import Outlet
+from .wicket import Asked, Hot, Wicket
+
+log = logging.getLogger(__name__)
 
 LINGER = 1.0
 """Seconds that a client gets to read a last answer before the connection is torn down: a reset would take the answer with it."""
@@ -34,6 +39,7 @@ class Place(Protocol):
     """The listener that a gate belongs to."""
 
     listen: Listen
+    hot: Hot
     gates: set[Gate]
     parting: bool
     stopping: bool
@@ -44,6 +50,7 @@ class Place(Protocol):
     @property
     def full(self) -> bool: ...
     def speak(self, gate: Gate) -> Behind: ...
+    def begin(self, work: Coroutine[Any, Any, None]) -> None: ...
     def hold(self, more: int) -> bool: ...
     def gone(self, gate: Gate) -> None: ...
 
@@ -54,6 +61,7 @@ class Gate(asyncio.Protocol):
     def __init__(self, place: Place) -> None:
         self._place, self._limits = place, place.listen.limits
         self._framing = Framing(self._limits, place.listen.max_body)
+        self._wicket = Wicket(place.hot)
         self._behind: Behind | None = None
         self._kept = self._requests = self._thrown = 0
         self._busy = self._blocked = self.shut = False
@@ -65,6 +73,7 @@ class Gate(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)  # uvloop's are not asyncio's by class
         # Every byte that waits for a reader is told to `pause_writing`. With high=0 TLS writers never begin: there 0 bytes are too many.
         self.transport.set_write_buffer_limits(high=1, low=0)
+        self._wicket.peer = (transport.get_extra_info("peername") or ("",))[0]
         full = self._place.full
         self._place.gates.add(self)
         self._wait()
@@ -183,15 +192,35 @@ class Gate(asyncio.Protocol):
             if self._framing.waits:
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _hand_on(self, request: bytes) -> None:
+    def _hand_on(self, request: Request) -> None:
         self._busy = True
         self._requests += 1
         self.transport.pause_reading()
         self._wait()
+        # A client that does not read waits at the server, which knows how to wait for it.
+        if not self._blocked and (asked := self._wicket.asked(request.head)) is not None:
+            self._place.begin(self._answer(asked, request))
+            return
         if self._behind is None:
             self._behind = self._place.speak(self)
             self._behind.connection_made(Outlet(self))
-        self._behind.data_received(request)
+        self._behind.data_received(request.handed())
+
+    async def _answer(self, asked: Asked, request: Request) -> None:
+        """In place of whoever is behind, and whether or not the client hangs up meanwhile: what was begun is finished and recorded."""
+        closes = request.last or request.head.closes
+        try:
+            said = await asked.answered(request.body, closes=closes)
+        except Exception:
+            log.exception("an answer could not be written")
+            self.transport.abort()
+            return
+        if not self.shut:
+            self.transport.write(said)
+        if closes:
+            self.close()
+        else:
+            self.answered()
 
     def _wait(self) -> None:
         """For what comes next, until its own deadline. That of a client who does not read stands, whatever else it does."""
@@ -213,30 +242,3 @@ class Gate(asyncio.Protocol):
         self._place.turned_away(refusal)
         self.transport.write(answer(refusal, self._framing.seen))
         self.close()
-
-
-class Outlet(asyncio.Transport):
-    """The connection as the server behind sees it: it may answer and close, but reads nothing by itself."""
-
-    def __init__(self, gate: Gate) -> None:
-        super().__init__()
-        self._gate = gate
-        self.get_extra_info: Callable[..., Any] = gate.transport.get_extra_info
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._gate.said(bytes(data))
-
-    def close(self) -> None:
-        self._gate.close()
-
-    def abort(self) -> None:
-        self._gate.transport.abort()
-
-    def is_closing(self) -> bool:
-        return self._gate.shut
-
-    def pause_reading(self) -> None:
-        """The gate decides when is read."""
-
-    def resume_reading(self) -> None:
-        """The gate decides when is read."""

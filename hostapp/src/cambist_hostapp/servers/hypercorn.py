@@ -18,11 +18,12 @@ from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.h11 import H11Protocol
-from hypercorn.typing import AppWrapper, ASGIFramework, ConnectionState
+from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import parse_socket_addr
 
 from cambist.errors import Refusal
 from cambist.settings import Listen
+from cambist.web.front import Front
 
 from .accepting import Accepting
 from .gate import Gate
@@ -111,12 +112,12 @@ class Spoken:
             self._gate.answered()
 
 
-async def serve(app: ASGIFramework, sock: socket.socket, listen: Listen, tls: bool, stopped: asyncio.Event, *, turned_away: Away) -> None:
+async def serve(front: Front, sock: socket.socket, listen: Listen, tls: bool, stopped: asyncio.Event, *, turned_away: Away) -> None:
     """Until `stopped` is set, then finish what was accepted."""
     config = _config(listen, tls)
-    wrapped, context = ASGIWrapper(app), WorkerContext(None)
+    wrapped, context = ASGIWrapper(front.asgi), WorkerContext(None)
     async with Tasks() as tasks:
-        accepting = Accepting(listen, lambda gate: Spoken(gate, wrapped, config, context, tasks), turned_away)
+        accepting = Accepting(listen, front.hot, lambda gate: Spoken(gate, wrapped, config, context, tasks), turned_away)
         await accepting.until(stopped, sock, _tls(config, listen) if tls else None)
 
 

@@ -7,7 +7,6 @@ import contextlib
 import socket
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -15,6 +14,7 @@ from uvicorn.server import ServerState
 
 from cambist.errors import Refusal
 from cambist.settings import Listen
+from cambist.web.front import Front
 
 from .accepting import Accepting
 from .gate import Gate
@@ -35,12 +35,10 @@ class Spoken(HttpToolsProtocol):
             self._gate.answered()
 
 
-async def serve(
-    app: Callable[..., Any], sock: socket.socket, listen: Listen, tls: bool, stopped: asyncio.Event, *, turned_away: Away
-) -> None:
+async def serve(front: Front, sock: socket.socket, listen: Listen, tls: bool, stopped: asyncio.Event, *, turned_away: Away) -> None:
     """Until `stopped` is set, then finish what was accepted."""
     config = uvicorn.Config(
-        app,
+        front.asgi,
         http="httptools",
         ws="none",
         lifespan="off",
@@ -53,7 +51,7 @@ async def serve(
     state, loop = ServerState(), asyncio.get_running_loop()
     dating = asyncio.create_task(_date(state))
     try:
-        await Accepting(listen, lambda gate: Spoken(gate, config, state, loop), turned_away).until(stopped, sock)
+        await Accepting(listen, front.hot, lambda gate: Spoken(gate, config, state, loop), turned_away).until(stopped, sock)
     finally:
         dating.cancel()
         with contextlib.suppress(asyncio.CancelledError):
