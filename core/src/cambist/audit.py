@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 PERMITTED = "permitted"
 CANCELLED = "cancelled"
+REFUSED = "refused"
 
 
 class Record(Value, frozen=True, kw_only=True):
@@ -32,6 +33,11 @@ class Record(Value, frozen=True, kw_only=True):
     at: float
     trace: Trace
     refusal: Refusal | None = None
+
+    @property
+    def ended(self) -> tuple[str, str | None]:
+        """`permitted`, `cancelled` or `refused`, and of the last the reason code."""
+        return (self.outcome, None) if self.outcome in (PERMITTED, CANCELLED) else (REFUSED, self.outcome)
 
 
 class _Done:

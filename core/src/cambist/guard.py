@@ -84,7 +84,11 @@ def _ours(proven: Proven, token_type: str) -> Proven:
 
 
 def _is_identity(value: object) -> bool:
-    return type(value) is Identity and _are_names(value.issuer, value.subject) and isinstance(value.attributes, Mapping)
+    return type(value) is Identity and _are_names(value.issuer, value.subject) and _is_mapping(value.attributes)
+
+
+def _is_mapping(value: object) -> bool:
+    return type(value) is dict or isinstance(value, Mapping)  # claims are the former, and the latter costs as much as all other looks
 
 
 def _is_may_act(value: object) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from cambist import Record, Settings
-from cambist.audit import CANCELLED, DONE, PERMITTED, Observer
+from cambist.audit import DONE, PERMITTED, Observer
 from cambist.request import ExchangeRequest
 from cambist.token_type import KNOWN
 from cambist.trace import Trace
@@ -64,9 +64,7 @@ class Decisions:
 
 
 def line(record: Record, trace_id: str | None = None, left_out: int = 0) -> Line:
-    outcome, reason = record.outcome, None
-    if outcome not in (PERMITTED, CANCELLED):
-        outcome, reason = "refused", _short(outcome)
+    outcome, reason = record.ended
     trace = record.trace
     dialect, token_type = _asked(trace.outcome("request"))
     took, steps = _times(trace)
@@ -77,7 +75,7 @@ def line(record: Record, trace_id: str | None = None, left_out: int = 0) -> Line
         timestamp=datetime.fromtimestamp(record.at, UTC),
         decision_id=record.decision_id,
         outcome=outcome,
-        reason=reason,
+        reason=_short(reason),
         dialect=dialect,
         subject_token_type=token_type,
         zone=_short(getattr(getattr(trace.outcome("zone"), "zone", None), "id", None)),

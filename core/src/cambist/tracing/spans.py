@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, get_current_span, set_span_in_context
 
-from ..audit import CANCELLED, DONE, PERMITTED, Record
+from ..audit import DONE, Record
 from ..errors import Fault, Refusal, Unavailable
 from ..request import ExchangeRequest
 from ..token_type import KNOWN
@@ -129,9 +129,8 @@ def _resource() -> Resource:
 
 def _attributes(record: Record) -> Attributes:
     """Of what a stranger wrote nothing but names that are declared here."""
-    told: dict[str, Any] = {"decision_id": record.decision_id, "outcome": record.outcome}
-    if record.outcome not in (PERMITTED, CANCELLED):
-        told |= {"outcome": "refused", "reason": record.outcome}
+    outcome, reason = record.ended
+    told: dict[str, Any] = {"decision_id": record.decision_id, "outcome": outcome, "reason": reason}
     if isinstance(request := record.trace.outcome("request"), ExchangeRequest):
         kind = request.subject.token_type if request.subject else "none"
         told |= {"dialect": request.dialect.value, "subject_token_type": kind if kind in KNOWN or kind == "none" else "other"}

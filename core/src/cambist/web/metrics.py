@@ -36,7 +36,9 @@ class Metrics:
 
     def __init__(self, tallies: Tallies | None = None, row: int = 0) -> None:
         shared = tallies or Tallies()
-        self._add = shared.row(row).add
+        self._tally = shared.row(row)
+        self._add = self._tally.add
+        self._steps: dict[str, int] = {}
         self._registry = CollectorRegistry()
         self._registry.register(_Told(shared))
 
@@ -50,10 +52,15 @@ class Metrics:
             seconds = (steps[-1].ended - steps[0].started) / 1e9
             add(("seconds", dialect, _BOUNDS[bisect_left(BUCKETS, seconds)]))
             add(("seconds", dialect, _SUM), seconds)
-        for step in steps:
-            if took := step.ended - step.started:  # what was only seen took no time
-                add(("step", step.name), took / 1e9)
+        places, numbers = self._steps, self._tally.numbers
+        for step in steps:  # the steps of the story are few, so where their times stand is known
+            if (took := step.ended - step.started) and (place := places.get(step.name) or self._step(step.name)):
+                numbers[place] += took / 1e9
         return DONE
+
+    def _step(self, name: str) -> int:
+        place = self._steps[name] = self._tally.where(("step", name))
+        return place
 
     def turned_away(self, refusal: Refusal) -> None:
         """A request that was refused before anything was decided about it, and so is in no record."""

@@ -25,13 +25,16 @@ class Tally:
     """One row, and its only writer. An entry counts from when the number of entries says that it is there."""
 
     def __init__(self, memory: memoryview) -> None:
-        self._bytes, self._numbers = memory, memory.cast("d")
+        self._bytes, self.numbers = memory, memory.cast("d")
         self._where = {key: _number(place) for place, key in enumerate(keys(memory), 1)}
 
     def add(self, key: Key, amount: float = 1.0) -> None:
-        where = self._where.get(key) or self._enter(key)
-        if where:
-            self._numbers[where] += amount
+        if where := self.where(key):
+            self.numbers[where] += amount
+
+    def where(self, key: Key) -> int:
+        """Where the number of a key stands, for good, among `numbers`; 0 when there is no place for it."""
+        return self._where.get(key) or self._enter(key)
 
     def _enter(self, key: Key) -> int:
         """Where the number of a new key stands; 0 when there is no place left."""
@@ -40,7 +43,7 @@ class Tally:
             return 0
         self._bytes[place * ENTRY : place * ENTRY + len(text)] = text
         self._where[key] = _number(place)
-        self._numbers[0] = place
+        self.numbers[0] = place
         return _number(place)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from cambist import Deny, Permit, PolicyInput, Proven, Record, Refusal
-from cambist.audit import CANCELLED, PERMITTED
+from cambist.audit import PERMITTED
 from cambist.caller import Caller
 from cambist.entitlement import Entitlement
 from cambist.request import Dialect, ExchangeRequest, ExecutionScope
@@ -33,13 +33,13 @@ def written(record: Record, attributes: Sequence[str], left_out: int) -> bytes:
     request = _one(came, "request", ExchangeRequest) or UNREAD
     question = _one(came, "question", PolicyInput)
     withheld = Withheld(request)
-    outcome, reason = _ended(record.outcome)
+    outcome, reason = record.ended
     line = Line(
         v=VERSION,
         decision_id=record.decision_id,
         at=moment(record.at),
         outcome=outcome,
-        reason=reason,
+        reason=reason or None,
         zone=withheld.text(request.zone_id) or None,
         dialect=None if request is UNREAD else request.dialect,
         grant_type=withheld.text(request.grant_type) or None,
@@ -59,13 +59,13 @@ def written(record: Record, attributes: Sequence[str], left_out: int) -> bytes:
 
 def untold(record: Record, error: Exception, left_out: int) -> bytes:
     """The line of a decision whose story cannot be told: a plugin put something into it that is none of the expected values."""
-    outcome, reason = _ended(record.outcome)
+    outcome, reason = record.ended
     line = Line(
         v=VERSION,
         decision_id=record.decision_id,
         at=moment(record.at),
         outcome=outcome,
-        reason=reason,
+        reason=reason or None,
         untold=type(error).__name__,
         left_out=left_out or None,
     )
@@ -76,10 +76,6 @@ def _one(came: Came, name: str, kind: type[T]) -> T | None:
     """What came of a step, if it came to that."""
     found = came.get(name)
     return found if isinstance(found, kind) else None
-
-
-def _ended(outcome: str) -> tuple[str, str | None]:
-    return (outcome, None) if outcome in (PERMITTED, CANCELLED) else ("refused", outcome or None)
 
 
 def _asked(request: ExchangeRequest, withheld: Withheld) -> Asked | None:
