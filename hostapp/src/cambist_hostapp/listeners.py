@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,12 @@ from cambist.egress import LOOPBACK
 from cambist.settings import Listen
 from cambist.sts import Sts
 
-from .sockets import Address, close
+from .sockets import Address
 
 if TYPE_CHECKING:
     from cambist.web.metrics import Metrics
+
+    from .servers.entrance import Entrance
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 """An ASGI application."""
@@ -68,27 +69,19 @@ def mounted(sts: Sts, metrics: Metrics) -> Mapping[Listener, App]:
 
 async def serve_on(
     apps: Mapping[Listener, App],
-    sockets: Mapping[Address, Sequence[socket.socket]],
+    entrances: Mapping[Address, Entrance],
     listen: Listen,
     stopped: asyncio.Event,
     turned_away: Callable[[Refusal], None] = lambda _: None,
 ) -> None:
-    """Serve on all listeners over these sockets until `stopped` is set, then finish what was accepted.
+    """Serve on all listeners by these entrances until `stopped` is set, then finish what was accepted.
 
     `turned_away` hears of each request that no app has heard of.
     """
     async with asyncio.TaskGroup() as group:
         for listener, app in apps.items():
-            for sock in sockets[listener.address(listen)]:
-                group.create_task(server(listen, listener.tls).serve(app, sock, listen, listener.tls, stopped, turned_away=turned_away))
-        group.create_task(_left(sockets, stopped))
-
-
-async def _left(sockets: Mapping[Address, Sequence[socket.socket]], stopped: asyncio.Event) -> None:
-    """Who stops lets go of the port before everything is finished: where no supervisor holds it any more, the next one has it at once."""
-    await stopped.wait()  # the servers, which began first, accept from copies of their own
-    for own in sockets.values():
-        close(own)
+            entrance = entrances[listener.address(listen)]
+            group.create_task(server(listen, listener.tls).serve(app, entrance, listen, listener.tls, stopped, turned_away=turned_away))
 
 
 def server(listen: Listen, tls: bool) -> Any:

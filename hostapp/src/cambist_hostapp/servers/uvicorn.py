@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
@@ -17,6 +16,7 @@ from cambist.errors import Refusal
 from cambist.settings import Listen
 
 from .accepting import Accepting
+from .entrance import Entrance
 from .gate import Gate
 
 Away = Callable[[Refusal], None]
@@ -36,7 +36,7 @@ class Spoken(HttpToolsProtocol):
 
 
 async def serve(
-    app: Callable[..., Any], sock: socket.socket, listen: Listen, tls: bool, stopped: asyncio.Event, *, turned_away: Away
+    app: Callable[..., Any], entrance: Entrance, listen: Listen, tls: bool, stopped: asyncio.Event, *, turned_away: Away
 ) -> None:
     """Until `stopped` is set, then finish what was accepted."""
     config = uvicorn.Config(
@@ -53,7 +53,7 @@ async def serve(
     state, loop = ServerState(), asyncio.get_running_loop()
     dating = asyncio.create_task(_date(state))
     try:
-        await Accepting(listen, lambda gate: Spoken(gate, config, state, loop), turned_away).until(stopped, sock)
+        await Accepting(listen, lambda gate: Spoken(gate, config, state, loop), turned_away).until(stopped, entrance)
     finally:
         dating.cancel()
         with contextlib.suppress(asyncio.CancelledError):
