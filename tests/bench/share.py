@@ -1,4 +1,4 @@
-"""How evenly the workers of one service share its load at eight connections: the kernel spreads connections, not requests."""
+"""How evenly the workers of one service share its load at eight connections: they share out connections, not requests."""
 
 from __future__ import annotations
 

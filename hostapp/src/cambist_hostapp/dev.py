@@ -133,7 +133,7 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
 
 async def _play(stage: Stage, once: bool) -> None:
     metrics, stopped = Metrics(), asyncio.Event()
-    with holding(addresses(stage.settings.service.listen)) as sockets:
+    with holding(addresses(stage.settings.service.listen)) as entrances:
         async with (
             deciding(stage.settings, quiet=once) as logged,
             Sts(stage.settings, observers=(metrics, *logged)) as sts,
@@ -142,7 +142,7 @@ async def _play(stage: Stage, once: bool) -> None:
         ):
             await opened(sts)
             fronts, listen = mounted(sts, metrics), stage.settings.service.listen
-            group.create_task(serve_on(fronts, sockets.of(0, 1), listen, stopped, metrics.turned_away))
+            group.create_task(serve_on(fronts, entrances, listen, stopped, metrics.turned_away))
             await _answering(f"{stage.url}/health", trust=stage.trust())
             await _show(stage, sts)
             if once:
@@ -155,9 +155,9 @@ async def _play(stage: Stage, once: bool) -> None:
 async def _issuing(stage: Stage) -> AsyncIterator[None]:
     """The development issuer, served on its own port for as long as the service is."""
     ended, address = asyncio.Event(), ("127.0.0.1", stage.issuer_port)
-    with holding([address]) as sockets:
+    with holding([address]) as entrances:
         issuer, listen = Listener(stage.issuer_port, tls=False), Listen(host=address[0])
-        task = asyncio.create_task(serve_on({issuer: Front(stage.issuer.app())}, sockets.of(0, 1), listen, ended))
+        task = asyncio.create_task(serve_on({issuer: Front(stage.issuer.app())}, entrances, listen, ended))
         try:
             await _answering(f"{stage.issuer.url}/jwks.json", task)
             yield

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,12 @@ from cambist.settings import Listen
 from cambist.sts import Sts
 from cambist.web.front import Front
 
-from .sockets import Address, close
+from .sockets import Address
 
 if TYPE_CHECKING:
     from cambist.web.metrics import Metrics
+
+    from .servers.entrance import Entrance
 
 WITHOUT_TLS = frozenset({"/health", "/.well-known/jwks.json"})
 """What the plain port serves where there is a TLS port: nothing that takes a credential (decision 22)."""
@@ -67,27 +68,19 @@ def mounted(sts: Sts, metrics: Metrics) -> Mapping[Listener, Front]:
 
 async def serve_on(
     fronts: Mapping[Listener, Front],
-    sockets: Mapping[Address, Sequence[socket.socket]],
+    entrances: Mapping[Address, Entrance],
     listen: Listen,
     stopped: asyncio.Event,
     turned_away: Callable[[Refusal], None] = lambda _: None,
 ) -> None:
-    """Serve on all listeners over these sockets until `stopped` is set, then finish what was accepted.
+    """Serve on all listeners by these entrances until `stopped` is set, then finish what was accepted.
 
     `turned_away` hears of each request that no endpoint has heard of.
     """
     async with asyncio.TaskGroup() as group:
         for listener, front in fronts.items():
-            for sock in sockets[listener.address(listen)]:
-                group.create_task(server(listen, listener.tls).serve(front, sock, listen, listener.tls, stopped, turned_away=turned_away))
-        group.create_task(_left(sockets, stopped))
-
-
-async def _left(sockets: Mapping[Address, Sequence[socket.socket]], stopped: asyncio.Event) -> None:
-    """Who stops lets go of the port before everything is finished: where no supervisor holds it any more, the next one has it at once."""
-    await stopped.wait()  # the servers, which began first, accept from copies of their own
-    for own in sockets.values():
-        close(own)
+            entrance = entrances[listener.address(listen)]
+            group.create_task(server(listen, listener.tls).serve(front, entrance, listen, listener.tls, stopped, turned_away=turned_away))
 
 
 def server(listen: Listen, tls: bool) -> Any:

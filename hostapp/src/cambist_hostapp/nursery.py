@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import selectors
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from cambist import Settings
@@ -13,6 +13,7 @@ from cambist.web.tally import Tallies
 from .board import WORKERS, Board
 from .child import Child, fork
 from .generation import Generation
+from .listeners import addresses
 from .opening import Given, check, run
 from .sockets import Address, Sockets
 from .tether import Tether
@@ -39,7 +40,7 @@ class Nursery:
             run(lambda: check(settings, self.found, lambda: tether.say(**left(known))))
             tether.say(**left(known))
 
-        return self._fork("the check", work, settings.service.listen.graceful, {})
+        return self._fork("the check", work, settings.service.listen.graceful, ())
 
     def worker(self, generation: Generation, number: int) -> Child:
         """Raises DidNotStart."""
@@ -49,7 +50,7 @@ class Nursery:
             settings=generation.settings,
             generation=generation.number,
             worker=number,
-            sockets=self.sockets.of(number, generation.size),
+            sockets=self.sockets.of(addresses(generation.settings.service.listen)),
             board=self.board,
             tallies=self.tallies,
             given=self.found,
@@ -69,14 +70,14 @@ class Nursery:
             self.selector.unregister(child.wire)
         child.wire.close()
 
-    def _fork(self, name: str, work: Callable[[Tether], None], graceful: float, keep: Mapping[Address, Sequence[socket.socket]]) -> Child:
+    def _fork(self, name: str, work: Callable[[Tether], None], graceful: float, keep: Iterable[Address]) -> Child:
         def leave() -> None:
             """In the child: close what is the supervisor's, so that nothing of it lives on when the supervisor does not."""
             for key in list(self.selector.get_map().values()):
                 if isinstance(key.fileobj, socket.socket):
                     key.fileobj.close()
             self.selector.close()
-            self.sockets.close_but(keep)
+            self.sockets.drop(keep)
 
         child = fork(name, work, graceful, leave)
         self.selector.register(child.wire, selectors.EVENT_READ, child)

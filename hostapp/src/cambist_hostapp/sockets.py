@@ -1,15 +1,17 @@
-"""The sockets on which a service listens: the supervisor holds them, so that what waits in one outlives the worker that accepts from it."""
+"""The sockets on which a service listens: the supervisor holds them, so that who waits in one outlives the workers that accept from it."""
 
 from __future__ import annotations
 
 import errno
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cambist import DidNotStart
+
+from .servers.entrance import Entrance
 
 Address = tuple[str, int]
 """Host and port as the settings say them."""
@@ -21,118 +23,88 @@ BACKLOG = 2048
 
 @dataclass(slots=True)
 class Sockets:
-    """One socket for each worker and address, by address; the kernel spreads connections over them (SO_REUSEPORT)."""
+    """One for each address, from which all workers accept: who waits in it waits for whichever of them is there."""
 
-    held: dict[Address, list[socket.socket]] = field(default_factory=dict)
+    held: dict[Address, socket.socket] = field(default_factory=dict)
 
-    def hold(self, addresses: Iterable[Address], workers: int) -> None:
+    def hold(self, addresses: Iterable[Address]) -> None:
         """Bind what is not bound yet; what is there stays. Raises DidNotStart, and then nothing was bound."""
-        more: dict[Address, list[socket.socket]] = {}
-        try:
-            for address in addresses:
-                kept = self.held.get(address, [])
-                more[address] = bound(address, workers - len(kept), kept)
-        except OSError as error:
-            for made in more.values():
-                close(made)
-            raise DidNotStart([f"listen: {address[0]}:{address[1]} cannot be listened on: {error.strerror or error}"]) from error
-        for address, made in more.items():
-            self.held.setdefault(address, []).extend(made)
+        more: dict[Address, socket.socket] = {}
+        for address in addresses:
+            if address not in self.held:
+                try:
+                    more[address] = bound(address)
+                except OSError as error:
+                    _close(more.values())
+                    raise _taken(address, error) from error
+        self.held |= more
 
-    def of(self, worker: int, workers: int) -> Mapping[Address, Sequence[socket.socket]]:
-        """Those of one worker. Where there were more workers once, their sockets are shared out: somebody may wait in them."""
-        return {address: sockets[worker::workers] for address, sockets in self.held.items()}
+    def of(self, addresses: Iterable[Address]) -> Mapping[Address, socket.socket]:
+        return {address: self.held[address] for address in addresses}
 
     def listen(self, addresses: Iterable[Address]) -> None:
+        """Let clients come. Raises DidNotStart where somebody else listens by now: to be bound keeps nobody away."""
         for address in addresses:
-            for one in self.held[address]:
-                one.listen(BACKLOG)
-
-    def renew(self, worker: int, workers: int) -> None:
-        """Give up what waits for a worker that does not come back soon: who connects now is served by others."""
-        for address, sockets in self.held.items():
-            for place in range(worker, len(sockets), workers):
-                given_up = sockets[place]
-                sockets[place] = _socket(address, shared=True, port=_port(address, sockets))
-                given_up.close()
+            try:
+                self.held[address].listen(BACKLOG)
+            except OSError as error:
+                raise _taken(address, error) from error
 
     def drop(self, kept: Iterable[Address]) -> None:
-        """Close those of every other address."""
+        """Close those of every other address. In a worker: a copy would keep a port that nobody serves any more."""
         for address in set(self.held) - set(kept):
-            close(self.held.pop(address))
+            self.held.pop(address).close()
 
     def close(self) -> None:
         self.drop(())
 
-    def close_but(self, kept: Mapping[Address, Sequence[socket.socket]]) -> None:
-        """In a worker: close what others accept from. A copy would keep a socket alive that nobody serves any more."""
-        for address, sockets in self.held.items():
-            close(one for one in sockets if one not in kept.get(address, ()))
-
     def port(self, address: Address) -> int:
         """The port that is bound, where the settings leave the choice to the system (0)."""
-        return _port(address, self.held[address])
+        return int(self.held[address].getsockname()[1])
 
 
 @contextmanager
-def holding(addresses: Iterable[Address]) -> Iterator[Sockets]:
-    """One socket for each address, for a service in one process. Raises DidNotStart."""
-    sockets = Sockets()
+def holding(addresses: Iterable[Address]) -> Iterator[Mapping[Address, Entrance]]:
+    """Listening on each address, for a service in one process. Raises DidNotStart."""
+    sockets, wanted = Sockets(), list(addresses)
     try:
-        sockets.hold(addresses, 1)
-        yield sockets
+        sockets.hold(wanted)
+        sockets.listen(wanted)
+        yield {address: Entrance(sock) for address, sock in sockets.held.items()}
     finally:
         sockets.close()
 
 
-def bound(address: Address, count: int, beside: Sequence[socket.socket] = ()) -> list[socket.socket]:
-    """Sockets that share an address; the first must find it free, for others who share it would get our clients. Raises OSError."""
-    made: list[socket.socket] = []
-    try:
-        if not beside:
-            _find_free(address)
-        while len(made) < count:
-            made.append(_socket(address, shared=True, port=_port(address, [*beside, *made])))
-    except OSError:
-        close(made)
-        raise
-    return made
-
-
-def _find_free(address: Address) -> None:
-    """A service that listens already would share the port without a word: only a socket that does not share sees it.
-
-    The workers of one that was killed a moment ago need a moment to follow it. Raises OSError.
-    """
+def bound(address: Address) -> socket.socket:
+    """The workers of a supervisor that was killed a moment ago need a moment to follow it. Raises OSError."""
     last = time.monotonic() + FOLLOWING
     while True:
         try:
-            return _socket(address, shared=False, port=address[1]).close()
+            return _socket(address)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or time.monotonic() > last:
                 raise
         time.sleep(0.02)
 
 
-def close(sockets: Iterable[socket.socket]) -> None:
-    for one in sockets:
-        one.close()
-
-
-def _port(address: Address, beside: Sequence[socket.socket]) -> int:
-    return int(beside[0].getsockname()[1]) if beside else address[1]
-
-
-def _socket(address: Address, *, shared: bool, port: int) -> socket.socket:
+def _socket(address: Address) -> socket.socket:
     # With its protocol named: else asyncio does not turn Nagle's algorithm off, and each answer waits 40 ms for the client's ACK.
     made = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
+        # Connections that an old worker still finishes do not stand in the way; who listens does.
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         made.setblocking(False)
-        made.bind((address[0], port))
+        made.bind(address)
     except OSError:
         made.close()
         raise
     return made
+
+
+def _close(sockets: Iterable[socket.socket]) -> None:
+    for one in sockets:
+        one.close()
+
+
+def _taken(address: Address, error: OSError) -> DidNotStart:
+    return DidNotStart([f"listen: {address[0]}:{address[1]} cannot be listened on: {error.strerror or error}"])

@@ -137,7 +137,7 @@ class Supervisor:
     def _prepare(self, settings: Settings) -> None:
         """Bind, and have them checked in a child; workers follow when it is content. Raises DidNotStart."""
         listen = settings.service.listen
-        self._nursery.sockets.hold(addresses(listen), listen.workers)
+        self._nursery.sockets.hold(addresses(listen))
         self._checking = (self._nursery.check(settings), settings)
         serving(listen.server)
 
@@ -162,9 +162,13 @@ class Supervisor:
 
     def _swap(self, coming: Generation) -> None:
         """Every new worker is open: they serve, and the old ones finish."""
-        before, self._serving, self._coming = self._serving, coming, None
         listen = coming.settings.service.listen
-        self._nursery.sockets.listen(addresses(listen))  # who connects from now on waits until a worker accepts
+        try:
+            self._nursery.sockets.listen(addresses(listen))  # who connects from now on waits until a worker accepts
+        except DidNotStart as error:
+            self._refuse(error.problems)
+            return
+        before, self._serving, self._coming = self._serving, coming, None
         self._board.serve(coming.number)
         gc.enable()  # nobody waits any more
         for child in coming.children.values():
@@ -236,5 +240,3 @@ class Supervisor:
                 log.error("%s (process %d) %s; started again in %.1f s", child.name, child.pid, told, delay)
                 if generation is self._coming and generation.hopeless:
                     self._refuse(child.problems or [f"{child.name} {how(code)}"])
-                elif delay and generation.size > 1:
-                    self._nursery.sockets.renew(child.worker, generation.size)

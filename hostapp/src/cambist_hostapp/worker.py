@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cambist import Settings, Sts, Unavailable
@@ -15,6 +15,7 @@ from .board import Board, State
 from .decisions import deciding
 from .listeners import mounted, opened, serve_on, server
 from .opening import Given, settled
+from .servers.entrance import Entrance
 from .sockets import Address
 from .tether import Tether
 
@@ -26,7 +27,7 @@ class Post:
     settings: Settings
     generation: int
     worker: int
-    sockets: Mapping[Address, Sequence[socket.socket]]
+    sockets: Mapping[Address, socket.socket]
     board: Board
     tallies: Tallies
     given: Given
@@ -39,6 +40,12 @@ class Post:
     def row(self) -> int:
         """Its row of tallies, which it takes over from the one that stood here before."""
         return self.worker * 2 + self.generation % 2
+
+    def entrances(self) -> Mapping[Address, Entrance]:
+        return {
+            address: Entrance(sock, self.board.turn(self.generation, port, self.worker))
+            for port, (address, sock) in enumerate(self.sockets.items())
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +79,4 @@ async def serve(post: Post, tether: Tether) -> None:
         settled()
         tether.say(open=True)
         if await tether.may_serve():
-            await serve_on(fronts, post.sockets, post.listen, tether.stopped, metrics.turned_away)
+            await serve_on(fronts, post.entrances(), post.listen, tether.stopped, metrics.turned_away)

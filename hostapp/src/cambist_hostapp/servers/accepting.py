@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import resource
 import socket
 import ssl
@@ -12,16 +13,18 @@ from typing import Any
 from cambist.errors import Refusal
 from cambist.settings import Listen
 
-from ..draining import PAUSE, linger
+from ..draining import linger
+from .entrance import Entrance
 from .gate import Behind, Gate
 from .wicket import Hot
+
+log = logging.getLogger(__name__)
 
 SWEEP = 0.25
 """Seconds between two looks at all deadlines; one timer for all costs less than one for each request."""
 SPARE = 256
 """Files that are not for connections: stores, logs, libraries, calls to others."""
 HANDSHAKE = 10.0
-BACKLOG = 1024
 
 
 class Accepting:
@@ -30,6 +33,8 @@ class Accepting:
     def __init__(self, listen: Listen, hot: Hot, speak: Callable[[Gate], Behind], turned_away: Callable[[Refusal], None]) -> None:
         self.listen, self.hot, self.turned_away = listen, hot, turned_away
         self.gates: set[Gate] = set()
+        self._accepted: set[Gate] = set()  # also those that are still shaking hands
+        self._arriving: set[asyncio.Task[None]] = set()
         self.parting = self.stopping = False
         self.speak = speak
         self._most = listen.limits.connections or _most()
@@ -37,6 +42,8 @@ class Accepting:
         self._begun: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._empty = asyncio.Event()
+        self._entrance: Entrance
+        self._context: ssl.SSLContext | None
 
     @property
     def now(self) -> float:
@@ -58,43 +65,55 @@ class Accepting:
 
     def gone(self, gate: Gate) -> None:
         self.gates.discard(gate)
-        if not self.gates:
+        self._accepted.discard(gate)
+        self._entrance.turn.has(len(self._accepted))
+        if not self._accepted:
             self._empty.set()
 
-    async def until(self, stopped: asyncio.Event, sock: socket.socket, context: ssl.SSLContext | None = None) -> None:
+    async def until(self, stopped: asyncio.Event, entrance: Entrance, context: ssl.SSLContext | None = None) -> None:
         """Serve until `stopped` is set, then finish what was accepted."""
-        patience = HANDSHAKE if context else None
-        # A copy, for the server closes what it was given; whoever holds the socket still has those who wait in it.
-        server = await self._loop.create_server(
-            lambda: Gate(self), sock=sock.dup(), backlog=BACKLOG, ssl=context, ssl_handshake_timeout=patience
-        )
+        self._entrance, self._context = entrance, context
+        entrance.open(self._take)
         sweeping = asyncio.create_task(self._sweep())
         try:
             await stopped.wait()
-            await self._shut(server)
+            self.parting = True
+            entrance.shut()
             await self._finish()
         finally:
-            server.close()
+            entrance.shut()
             sweeping.cancel()
+            for task in self._arriving:
+                task.cancel()
             for gate in list(self.gates):
                 gate.transport.abort()
             await asyncio.sleep(0)
 
-    async def _shut(self, server: asyncio.Server) -> None:
-        """Accept nothing more. asyncio drops a connection that it has accepted but not handed on when its server closes: first it rests."""
-        self.parting = True
-        for listening in server.sockets:
-            self._loop.remove_reader(listening.fileno())
-        await asyncio.sleep(PAUSE)
-        server.close()
+    def _take(self, sock: socket.socket) -> None:
+        gate = Gate(self)
+        self._accepted.add(gate)
+        self._entrance.turn.has(len(self._accepted))
+        task = self._loop.create_task(self._arrive(gate, sock))
+        self._arriving.add(task)
+        task.add_done_callback(self._arriving.discard)
+
+    async def _arrive(self, gate: Gate, sock: socket.socket) -> None:
+        patience = HANDSHAKE if self._context else None
+        try:
+            await self._loop.connect_accepted_socket(lambda: gate, sock, ssl=self._context, ssl_handshake_timeout=patience)
+        except OSError as error:
+            log.debug("a connection ended before it began: %s", error)
+        finally:
+            if gate not in self.gates:
+                self.gone(gate)
 
     async def _finish(self) -> None:
-        await linger(lambda: self.gates, self.listen.graceful)
+        await linger(lambda: self._accepted, self.listen.graceful)
         self.stopping = True
         for gate in list(self.gates):
             gate.finish()
         self._empty.clear()
-        if self.gates:
+        if self._accepted:
             try:
                 async with asyncio.timeout(self.listen.graceful):
                     await self._empty.wait()

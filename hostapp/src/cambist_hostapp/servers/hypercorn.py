@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -26,6 +25,7 @@ from cambist.settings import Listen
 from cambist.web.front import Front
 
 from .accepting import Accepting
+from .entrance import Entrance
 from .gate import Gate
 
 log = logging.getLogger(__name__)
@@ -112,13 +112,13 @@ class Spoken:
             self._gate.answered()
 
 
-async def serve(front: Front, sock: socket.socket, listen: Listen, tls: bool, stopped: asyncio.Event, *, turned_away: Away) -> None:
+async def serve(front: Front, entrance: Entrance, listen: Listen, tls: bool, stopped: asyncio.Event, *, turned_away: Away) -> None:
     """Until `stopped` is set, then finish what was accepted."""
     config = _config(listen, tls)
     wrapped, context = ASGIWrapper(front.asgi), WorkerContext(None)
     async with Tasks() as tasks:
         accepting = Accepting(listen, front.hot, lambda gate: Spoken(gate, wrapped, config, context, tasks), turned_away)
-        await accepting.until(stopped, sock, _tls(config, listen) if tls else None)
+        await accepting.until(stopped, entrance, _tls(config, listen) if tls else None)
 
 
 def _config(listen: Listen, tls: bool) -> Config:

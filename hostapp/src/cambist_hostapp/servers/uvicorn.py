@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Callable
 from email.utils import formatdate
 
@@ -17,6 +16,7 @@ from cambist.settings import Listen
 from cambist.web.front import Front
 
 from .accepting import Accepting
+from .entrance import Entrance
 from .gate import Gate
 
 Away = Callable[[Refusal], None]
@@ -35,7 +35,7 @@ class Spoken(HttpToolsProtocol):
             self._gate.answered()
 
 
-async def serve(front: Front, sock: socket.socket, listen: Listen, tls: bool, stopped: asyncio.Event, *, turned_away: Away) -> None:
+async def serve(front: Front, entrance: Entrance, listen: Listen, tls: bool, stopped: asyncio.Event, *, turned_away: Away) -> None:
     """Until `stopped` is set, then finish what was accepted."""
     config = uvicorn.Config(
         front.asgi,
@@ -51,7 +51,7 @@ async def serve(front: Front, sock: socket.socket, listen: Listen, tls: bool, st
     state, loop = ServerState(), asyncio.get_running_loop()
     dating = asyncio.create_task(_date(state))
     try:
-        await Accepting(listen, front.hot, lambda gate: Spoken(gate, config, state, loop), turned_away).until(stopped, sock)
+        await Accepting(listen, front.hot, lambda gate: Spoken(gate, config, state, loop), turned_away).until(stopped, entrance)
     finally:
         dating.cancel()
         with contextlib.suppress(asyncio.CancelledError):
