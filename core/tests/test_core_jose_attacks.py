@@ -17,6 +17,7 @@ from cambist.credential import NOTHING, Role
 from cambist.egress import Egress, EgressSettings
 from cambist.errors import PluginFault, Refusal
 from cambist.guard import Guard
+from cambist.jwks import InlineKeys
 from cambist.jwts import Jwts
 from cambist.token_type import JWT
 from cambist.validator import Seated, Takers
@@ -36,7 +37,7 @@ class Listed:
         self._expected = {
             name: Expected(
                 issuer=name,
-                keys=jwts.keys(name, jwks=entry["jwks"], algorithms=entry["algs"]),
+                keys=jwts.stated(name, InlineKeys(entry["jwks"], entry["algs"])),
                 algorithms=frozenset(entry["algs"]),
                 leeway=context["clock_leeway_s"],
                 max_lifetime=context["max_token_lifetime_s"],
@@ -52,7 +53,9 @@ class Listed:
         return (await self._jwts.verify(credential.token, self._expected)).proven()
 
 
-async def test_every_attack_is_refused_every_control_is_believed_and_nobody_is_called() -> None:
+@pytest.mark.parametrize("tried", [False, True])
+async def test_every_attack_is_refused_every_control_is_believed_and_nobody_is_called(tried: bool) -> None:
+    """Also where keys are read when they are first needed, as in a worker."""
     corpus: dict[str, Any] = json.loads(CASES.read_text("utf-8"))
     context, called = corpus["context"], []
 
@@ -62,7 +65,7 @@ async def test_every_attack_is_refused_every_control_is_believed_and_nobody_is_c
 
     decided: Counter[str] = Counter()
     async with Egress(EgressSettings(), httpx.MockTransport(nobody)) as http:
-        seat = Takers.of([Seated("listed", Listed(context, Jwts(http, lambda: corpus["at"])))])
+        seat = Takers.of([Seated("listed", Listed(context, Jwts(http, lambda: corpus["at"], tried=tried)))])
         audiences = frozenset({context["audience"]})
         guard = Guard(takers={Role.SUBJECT: seat}, audiences=audiences, max_token=context["max_token_bytes"], clock=lambda: corpus["at"])
         for case in corpus["cases"]:

@@ -81,11 +81,32 @@ async def test_a_zone_that_did_not_open_is_not_tried_again_at_each_request() -> 
 
 async def test_a_zone_whose_plugin_stops_offering_refuses_with_its_problems() -> None:
     moody = Moody()
-    async with open_sts({}, modules={"moody": moody}) as running:
+    async with open_sts({"zones": {"b": {}}}, modules={"moody": moody}) as running:
         moody.hook = raises(OSError("gone"))
         with pytest.raises(Unavailable) as refused:
+            await running.sts.zones.named("b")
+    assert refused.value.facts["cause"] == ["zones.b.plugins.moody: plugin moody cannot open: OSError: gone"]
+
+
+async def test_what_was_offered_when_the_service_opened_is_put_to_work_in_the_zone_that_opens_with_it_and_only_once() -> None:
+    """A start does nothing twice; what failed to open once, and what another zone is offered, is asked for when it is needed."""
+    clock, moody, asked = MovableClock(), Moody(), []
+    moody.hook = lambda: asked.append(1)
+    moody.opens = raises(OSError("locked"))
+    async with open_sts({"zones": {"b": {}}}, modules={"moody": moody}, clock=clock) as running:
+        assert len(asked) == 2  # every zone is looked at
+        with pytest.raises(Unavailable):
             await running.sts.zones.named("default")
-    assert refused.value.facts["cause"] == ["plugins.moody: plugin moody cannot open: OSError: gone"]
+        assert len(asked) == 2
+        clock.move(10)
+        moody.opens = lambda: None
+        await running.sts.zones.named("default")
+        assert len(asked) == 3
+        await running.sts.zones.named("b")
+        assert len(asked) == 4
+        await running.sts.zones.named("default")
+        await running.sts.zones.named("b")
+        assert len(asked) == 4
 
 
 async def test_a_zone_that_hangs_while_it_opens_keeps_no_other_shut(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,12 +174,12 @@ async def test_what_runs_beside_and_will_not_end_is_told_and_not_waited_for(
 @pytest.mark.parametrize("where", ["hook", "opens"])
 async def test_the_operators_interrupt_is_not_swallowed(where: str) -> None:
     moody = Moody()
-    async with open_sts({}, modules={"moody": moody}) as running:
+    async with open_sts({"zones": {"b": {}}}, modules={"moody": moody}) as running:
         setattr(moody, where, raises(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
-            await running.sts.zones.named("default")
+            await running.sts.zones.named("b")
         setattr(moody, where, lambda: None)
-        await running.sts.zones.named("default")
+        await running.sts.zones.named("b")
         moody.pings = raises(KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
             await running.sts.ready()

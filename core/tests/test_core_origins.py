@@ -55,6 +55,58 @@ ttl = 60
     assert found.origin("max_ttl") == "default"
 
 
+def test_origins_are_those_of_values_and_of_what_is_in_lists_never_of_tables() -> None:
+    found = parse({"issuer": ISSUER, "resources": {"https://a.example": {"scopes": ["r", "w"]}}, "plugins": {"p": {"x": [{"y": 1}]}}})
+    resource = "resources.https://a.example"
+    assert set(found.origins) == {
+        "issuer",
+        f"{resource}.scopes",
+        f"{resource}.scopes.0",
+        f"{resource}.scopes.1",
+        "plugins.p.x",
+        "plugins.p.x.0.y",
+    }
+    assert {*found.origins.values()} == {"settings"}
+    assert found.origin(resource) == "default"
+
+
+def test_a_start_does_not_make_origins_that_nobody_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def paths(value: object, path: str) -> list[str]:
+        made.append(path)
+        return [path]
+
+    monkeypatch.setattr("cambist.origins._paths", paths)
+    found = read(ttl=60)
+    assert made == []
+    assert (found.origin("ttl"), found.origin("issuer"), found.origin("max_ttl")) == ("settings", "settings", "default")
+    assert made == ["issuer", "ttl"]
+
+
+def test_what_the_command_line_says_comes_from_there_and_the_rest_from_where_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STS_TTL", "60")
+    found = parse({"issuer": ISSUER, "policy": {"env": "STS_TTL"}}).origins.over({"listen.workers": "command line"})
+    assert dict(found) == {"issuer": "settings", "policy": "env STS_TTL", "listen.workers": "command line"}
+    assert len(found) == 3
+
+
+def test_settings_do_not_show_the_secrets_of_their_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEK", "hush")
+    found = read(plugins={"p": {"kek": {"env": "KEK"}, "more": ["hush"]}})
+    assert "hush" not in repr(found) + repr(vars(found)) + str(found.origins)
+    assert repr(found.origins) == "Origins('settings', {'plugins.p.kek': 'env KEK'})"
+
+
+def test_what_was_read_is_a_copy_that_no_caller_can_change() -> None:
+    """Whoever keeps the document must not be able to put other keys in the place of those that were judged."""
+    table = {"issuers": [{"issuer": "a", "jwks": {"keys": [{"kid": "a"}]}}]}
+    found = read(plugins={"p": table})
+    table["issuers"][0]["jwks"] = {"keys": []}
+    table["issuers"].append({})
+    assert found.zones["default"].plugins["p"] == {"issuers": [{"issuer": "a", "jwks": {"keys": [{"kid": "a"}]}}]}
+
+
 @pytest.mark.parametrize(
     "reference", [{"env": "CAMBIST_NOT_SET"}, {"file": "/nowhere/x"}, {"file": "a\0b"}, {"file": "/"}, {"env": "\ud800"}]
 )

@@ -100,7 +100,7 @@ def test_who_was_accepted_in_the_very_moment_of_the_stop_is_answered(run: Run, h
 
     async def main() -> None:
         stopped, address = asyncio.Event(), held.getsockname()
-        accepting = Accepting(Listen(), answering, lambda _: None)
+        accepting = Accepting(Listen(), {}, answering, lambda _: None)
         entrance = Entrance(held.dup())
         serving = asyncio.create_task(accepting.until(stopped, entrance))
         await asyncio.sleep(0)
@@ -124,7 +124,7 @@ def test_answers_do_not_wait_for_an_acknowledgement(run: Run, held: socket.socke
             delays.append(gate.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
             return Answering(gate)
 
-        serving = asyncio.create_task(Accepting(Listen(), speak, lambda _: None).until(stopped, Entrance(held.dup())))
+        serving = asyncio.create_task(Accepting(Listen(), {}, speak, lambda _: None).until(stopped, Entrance(held.dup())))
         with asked(held.getsockname()):
             await until(lambda: bool(delays))
             stopped.set()
@@ -138,7 +138,7 @@ def test_it_counts_those_who_are_there_and_no_longer_those_who_left(run: Run, he
     async def main() -> None:
         stopped, entrance = asyncio.Event(), Entrance(held.dup())
         counted = entrance.turn._connections
-        serving = asyncio.create_task(Accepting(Listen(), answering, lambda _: None).until(stopped, entrance))
+        serving = asyncio.create_task(Accepting(Listen(), {}, answering, lambda _: None).until(stopped, entrance))
         clients = [socket.create_connection(held.getsockname(), timeout=10) for _ in range(5)]
         await until(lambda: counted[0] == 5)
         for client in clients[:3]:

@@ -88,7 +88,7 @@ def _revoke(much: Many) -> None:
 
 async def _lived(pipe: Connection, much: Many) -> None:
     before = resident(os.getpid())
-    sts, ask = await opened(much.settings)
+    sts, ask = await opened(much.settings, tried=True)
     once = in_turn(asking(partial(ask, authorization=proof), body, 200) for body, proof in much.asked)
     for _ in much.asked:
         await once()

@@ -26,10 +26,10 @@ class Ask(Protocol):
     def __call__(self, body: bytes, *, authorization: str = "") -> Awaitable[Reply]: ...
 
 
-async def opened(settings: Mapping[str, Any], *observers: Observer) -> tuple[Sts, Ask]:
-    """A service in this process, and its JSON endpoint."""
+async def opened(settings: Mapping[str, Any], *observers: Observer, tried: bool = False) -> tuple[Sts, Ask]:
+    """A service in this process, and its JSON endpoint; `tried` as in a worker, whose settings were checked by another process."""
     metrics = Metrics()
-    sts = await Sts(parse(settings), observers=(*observers, metrics)).__aenter__()
+    sts = await Sts(parse(settings), observers=(*observers, metrics), tried=tried).__aenter__()
     endpoint = endpoints(sts, metrics)["/v1/exchange/token"]
 
     async def ask(body: bytes, *, authorization: str = "") -> Reply:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from .credential import Credential, Unverified
 from .errors import AlgorithmRefused, AudienceMismatch, CallerUnproved, CredentialMalformed, KeyUnknown, SignatureInvalid
 from .identity import Identity, Proven
-from .jwk import KeySet
 from .jwks import InlineKeys
 from .jwts import PLAIN, Expected, Jwts
 from .zone import Application, Zone
@@ -15,7 +16,7 @@ from .zone import Application, Zone
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TYPES = PLAIN | {"client-authentication+jwt"}
 LEEWAY = 10.0
-_NOBODY = InlineKeys(KeySet(()))
+_NOBODY = InlineKeys({"keys": []})
 
 
 class ClientAssertionValidator:
@@ -26,12 +27,12 @@ class ClientAssertionValidator:
 
     def __init__(self, zone: Zone, token_endpoint: str, jwts: Jwts) -> None:
         self._zone, self._token_endpoint, self._jwts = zone, token_endpoint, jwts
-        self._expected = {name: self._expect(name, app) for name, app in zone.applications.items() if app.jwks is not None}
+        self._expected = {name: self._expect(name, app, app.jwks) for name, app in zone.applications.items() if app.jwks is not None}
 
-    def _expect(self, name: str, application: Application) -> Expected:
+    def _expect(self, name: str, application: Application, jwks: Mapping[str, Any]) -> Expected:
         return Expected(
             issuer=name,
-            keys=self._jwts.keys(name, jwks=application.jwks, algorithms=application.algorithms),
+            keys=self._jwts.stated(name, InlineKeys(jwks, application.algorithms)),
             algorithms=frozenset(application.algorithms),
             types=TYPES,
             leeway=LEEWAY,

@@ -27,8 +27,8 @@ class Published:
 
     async def look(self) -> Sequence[Check]:
         match self.expected.keys:
-            case InlineKeys(keys):
-                return list(_usable(keys, self.expected, "in the settings"))
+            case InlineKeys() as stated:
+                return list(_usable(stated.read(), self.expected, "in the settings"))
             case FileKeys() as file:
                 return list(self._in_file(file))
             case RemoteKeys() as remote:

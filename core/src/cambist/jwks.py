@@ -40,14 +40,32 @@ class Keys(Protocol):
         """The key for a header; raises KeyUnknown when there is none, Unavailable when that cannot be said."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class InlineKeys:
-    """Keys that stand in the settings."""
+    """Keys that stand in the settings, kept from when a credential first needs them: of thousands of issuers few may ever be named."""
 
-    keys: KeySet
+    document: Mapping[str, Any] = field(repr=False)
+    algorithms: Collection[str] = ()
+    _keys: KeySet | None = field(default=None, init=False, repr=False)
+
+    def read(self) -> KeySet:
+        """Raises Unavailable when they are no key set."""
+        return KeySet.of(self.document, rsa=undeclared(self.algorithms))
+
+    def checked(self, issuer: str) -> InlineKeys:
+        """The same. Raises Unavailable when none of them can be used: that is a mistake, and will not mend itself."""
+        try:
+            keys = self.read()
+        except Unavailable as error:
+            raise Unavailable(what=f"the keys of {issuer}", cause=_cause(error)) from error
+        if not keys.keys:
+            raise Unavailable(what=f"the keys of {issuer}", cause="; ".join(keys.dropped) or "there are none")
+        return self
 
     async def find(self, kid: object, algorithm: str) -> PublicKey:
-        return self.keys.find(kid, algorithm)
+        if self._keys is None:
+            self._keys = self.read()
+        return self._keys.find(kid, algorithm)
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -227,11 +245,5 @@ def _cause(error: Exception) -> str:
 
 
 def inline(issuer: str, document: Mapping[str, Any], algorithms: Collection[str] = ()) -> InlineKeys:
-    """Keys that stand in the settings. Raises Unavailable when none of them can be used: that is a mistake, and will not mend itself."""
-    try:
-        keys = KeySet.of(document, rsa=undeclared(algorithms))
-    except Unavailable as error:
-        raise Unavailable(what=f"the keys of {issuer}", cause=_cause(error)) from error
-    if not keys.keys:
-        raise Unavailable(what=f"the keys of {issuer}", cause="; ".join(keys.dropped) or "there are none")
-    return InlineKeys(keys)
+    """Keys that were given, and can be used. Raises Unavailable when none of them can."""
+    return InlineKeys(document, algorithms).checked(issuer)

@@ -28,7 +28,7 @@ from .errors import (
     SignatureInvalid,
 )
 from .jwk import ASYMMETRIC, KeySet, PublicKey, undeclared
-from .jwks import HARD_AGE, SOFT_AGE, FileKeys, Keys, RemoteKeys, inline
+from .jwks import HARD_AGE, SOFT_AGE, FileKeys, InlineKeys, Keys, RemoteKeys, inline
 from .verified import PLAIN, Expected, Verified
 
 __all__ = ["PLAIN", "Expected", "Jwts", "Verified", "media_type"]
@@ -43,10 +43,11 @@ class Jwts:
     """Verifies JWTs, and finds the keys for it.
 
     Zones that trust one issuer alike share its keys, so that it is asked once; the last one that lets go of them ends them.
+    `tried` says that another process opened a service with the same settings: the keys in them were all judged there.
     """
 
-    def __init__(self, http: Gets, clock: Clock, *, max_age: float = SOFT_AGE, kept: float = HARD_AGE) -> None:
-        self._http, self.clock, self._max_age, self._kept = http, clock, max_age, kept
+    def __init__(self, http: Gets, clock: Clock, *, max_age: float = SOFT_AGE, kept: float = HARD_AGE, tried: bool = False) -> None:
+        self._http, self.clock, self._max_age, self._kept, self._tried = http, clock, max_age, kept, tried
         self._remote: WeakValueDictionary[tuple[str, str | None, str], RemoteKeys] = WeakValueDictionary()
         self._files: WeakSet[FileKeys] = WeakSet()
 
@@ -76,6 +77,14 @@ class Jwts:
             found = RemoteKeys(self._http, self.clock, issuer=issuer, jwks_url=jwks_url, rsa=rsa, max_age=self._max_age, kept=self._kept)
             self._remote[issuer, jwks_url, rsa] = found
         return found
+
+    def stated(self, issuer: str, keys: InlineKeys) -> Keys:
+        """Keys that stand in the settings. Raises Unavailable when none of them can be used.
+
+        Where the settings were tried, they are read when a credential first needs them. They are judged then as they were before,
+        so that a key which is unsound proves nothing, whoever let it pass.
+        """
+        return keys if self._tried else keys.checked(issuer)
 
     def forget(self, issuer: str) -> None:
         """Believe none of the keys that were fetched for an issuer: its next token waits for fresh ones."""

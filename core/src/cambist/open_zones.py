@@ -20,6 +20,7 @@ from .fence import is_its_own, place, words
 from .guard import Guard
 from .hooks import SettingsRefused
 from .keys import KeyStore
+from .offers import Offers
 from .open_zone import OpenZone
 from .own_token import OwnTokenValidator
 from .plugins import Plugins
@@ -43,20 +44,6 @@ CLOSING = 5.0
 
 
 @dataclass(kw_only=True)
-class Offers:
-    """What the plugins of one zone offer, and everything that is wrong with it."""
-
-    validators: list[Seated] = field(default_factory=list)
-    policies: list[tuple[str, Policy]] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def objects(self) -> list[tuple[str, Any]]:
-        """Each with the plugin that offered it."""
-        return [*((seated.plugin, seated.validator) for seated in self.validators), *self.policies]
-
-
-@dataclass(kw_only=True)
 class OpenZones:
     """Opens zones on first use. One that cannot open refuses alone."""
 
@@ -68,6 +55,8 @@ class OpenZones:
     revocations: Revocations
     _open: dict[str, OpenZone] = field(default_factory=dict)
     _offers: dict[str, Offers] = field(default_factory=dict)
+    _found: dict[str, Offers] = field(default_factory=dict)
+    """What was offered when the service opened, in the zone that opens with it."""
     _shut: dict[str, tuple[float, Refusal]] = field(default_factory=dict)
     _opening: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _closing: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -100,10 +89,17 @@ class OpenZones:
     def problems(self) -> Iterator[str]:
         """Everything that keeps a zone from opening and can be seen without opening it."""
         for zone in self.settings.zones.values():
-            offers = self.offered(zone)
+            offers = self._judged(zone)
+            if zone.id == "default":  # it opens at once; what is found for the others would be old when they do
+                self._found[zone.id] = offers
             yield from offers.problems
-            if not offers.problems:
-                yield from self._seating_problems(zone, offers)
+
+    def _judged(self, zone: Zone) -> Offers:
+        """What is offered in a zone, with everything that is wrong with it and can be seen without opening it."""
+        offers = self.offered(zone)
+        if not offers.problems:
+            offers.problems += self._seating_problems(zone, offers)
+        return offers
 
     @property
     def opened(self) -> tuple[str, ...]:
@@ -154,6 +150,11 @@ class OpenZones:
             yield f"{where}: policy: {zone.policy!r} is not one of the enabled policy backends ({', '.join(names) or 'none'})"
 
     def _takers(self, zone: Zone, offers: Offers) -> Mapping[Role, Takers]:
+        if offers.takers is None:
+            offers.takers = self._seated(zone, offers)
+        return offers.takers
+
+    def _seated(self, zone: Zone, offers: Offers) -> Mapping[Role, Takers]:
         here = self.settings.location(zone)
         url = here.url if here else self.settings.service.url
         own = OwnTokenValidator(zone, self.keys, self.ground.jwts)
@@ -169,10 +170,9 @@ class OpenZones:
         }
 
     async def _opened(self, zone: Zone) -> OpenZone:
-        offers = self.offered(zone)
-        problems = offers.problems or list(self._seating_problems(zone, offers))
-        if problems:
-            raise Unavailable(what=f"zone {zone.id}", cause=problems)
+        offers = self._found.pop(zone.id, None) or self._judged(zone)
+        if offers.problems:
+            raise Unavailable(what=f"zone {zone.id}", cause=offers.problems)
         policy = next(p for _, p in offers.policies if zone.policy in (None, p.name))
         async with AsyncExitStack() as opened:
             for name, thing in offers.objects:

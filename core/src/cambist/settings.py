@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,13 +22,13 @@ from .installation import Installation as Installation  # noqa: PLC0414 - here t
 from .listen import Listen as Listen  # noqa: PLC0414 - where others find it
 from .location import Location, location
 from .location import problems as misplaced
+from .origins import Origins
+from .reference import UNRESOLVED, resolved
 from .shape import Shape
 from .zone import Zone
 
 S = TypeVar("S", bound=Shape)
 
-UNRESOLVED = "unresolved"
-"""What stands for a reference to nothing while the other problems are looked for."""
 APPLICATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -39,7 +38,7 @@ class Settings:
 
     service: Installation
     zones: Mapping[str, Zone]
-    origins: Mapping[str, str] = field(default_factory=dict)
+    origins: Origins = field(default_factory=lambda: Origins({}, "settings", {}))
 
     def origin(self, path: str) -> str:
         return self.origins.get(path, "default")
@@ -61,10 +60,10 @@ def load(path: Path) -> Settings:
 def parse(document: Mapping[str, Any], *, source: str = "settings") -> Settings:
     """Settings from a TOML document that was read already. Raises DidNotStart."""
     problems: list[str] = []
-    origins: dict[str, str] = {}
+    elsewhere: dict[str, str] = {}
     # Member by member: a document that is nothing but `{env = …}` is one with an unknown member.
-    resolved = {name: _resolve(value, name, source, origins, problems) for name, value in document.items()}
-    ours, default = _split(resolved, problems)
+    found = {name: resolved(value, (name,), elsewhere, problems) for name, value in document.items()}
+    ours, default = _split(found, problems)
     service = validated(Installation, ours, "", problems)
     issuer, further = ours.get("issuer"), ours.get("zones")
     wrong = _url_problems("issuer", issuer) if isinstance(issuer, str) else []
@@ -77,7 +76,7 @@ def parse(document: Mapping[str, Any], *, source: str = "settings") -> Settings:
     zones = _zones({"default": default, **(further if isinstance(further, Mapping) else {})}, issuer, problems)
     if service is None or problems:
         raise DidNotStart(problems)
-    return Settings(service, zones, origins)
+    return Settings(service, zones, Origins(found, source, elsewhere))
 
 
 def _zones(tables: Mapping[str, Any], issuer: str, problems: list[str]) -> Mapping[str, Zone]:
@@ -134,27 +133,6 @@ def _names(shape: type[Shape], path: list[str]) -> list[str]:
         if nested is not None:
             shape = nested
     return list(shape.model_fields)
-
-
-def _resolve(value: Any, path: str, source: str, origins: dict[str, str], problems: list[str]) -> Any:
-    """The document with `{env = …}` and `{file = …}` replaced by what they refer to."""
-    if isinstance(value, Mapping):
-        if len(value) == 1 and (kind := next(iter(value))) in ("env", "file") and isinstance(value[kind], str):
-            origins[path] = f"{kind} {value[kind]}"
-            return _referred(kind, value[kind], path, problems)
-        return {k: _resolve(v, f"{path}.{k}", source, origins, problems) for k, v in value.items()}
-    origins[path] = source
-    return [_resolve(v, f"{path}.{i}", source, origins, problems) for i, v in enumerate(value)] if isinstance(value, list) else value
-
-
-def _referred(kind: str, name: str, path: str, problems: list[str]) -> str:
-    try:
-        return os.environ[name] if kind == "env" else Path(name).read_text("utf-8").rstrip("\r\n")
-    except KeyError:
-        problems.append(f"{path}: the environment variable {name} is not set")
-    except (OSError, ValueError) as error:  # text that is not UTF-8, a name with a zero byte
-        problems.append(f"{path}: {error}")
-    return UNRESOLVED
 
 
 def _split(document: Mapping[str, Any], problems: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -56,8 +56,9 @@ class Sts:
         finder: Finder | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         observers: tuple[Observer, ...] = (),
+        tried: bool = False,  # by another process, which opened a service with these very settings
     ) -> None:
-        self.settings, self.clock = settings, clock
+        self.settings, self.clock, self._tried = settings, clock, tried
         self._finder, self._transport, self._extra = finder or Installed(), transport, observers
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
@@ -127,7 +128,7 @@ class Sts:
         self.plugins: Plugins = enabled(named(self.settings), self._finder)
         http = await stack.enter_async_context(Egress(self.settings.service.egress, self._transport))
         issuer = self.settings.service.issuer
-        jwts = Jwts(http, self.clock, max_age=http.settings.keys_max_age, kept=http.settings.keys_kept)
+        jwts = Jwts(http, self.clock, max_age=http.settings.keys_max_age, kept=http.settings.keys_kept, tried=self._tried)
         horizon = Horizon(max_age=self.settings.service.jwks_max_age, lifetime=max(zone.max_ttl for zone in self.settings.zones.values()))
         self._ground = Ground(http=http, jwts=jwts, clock=self.clock, issuer=issuer, background=self._run, horizon=horizon)
         stack.push_async_callback(self._cancel)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from .egress import allowed
 from .errors import Unavailable
-from .jwks import Keys, inline
+from .jwks import InlineKeys, Keys
 from .jwts import Expected, Jwts, media_type
 from .shape import Shape
 
@@ -55,17 +55,22 @@ class TrustedIssuer(Shape):
         return True
 
     @cached_property
-    def _stated(self) -> Keys | None:
-        """The keys that stand in the settings, read once for all who ask: a service may trust thousands. Raises Unavailable."""
-        return None if self.jwks is None else inline(self.issuer, self.jwks, self.algorithms)
+    def _stated(self) -> InlineKeys | None:
+        """The keys that stand in the settings, one object for all who ask, so that they are read once."""
+        return None if self.jwks is None else InlineKeys(self.jwks, self.algorithms)
+
+    def _keys(self, jwts: Jwts) -> Keys:
+        if self._stated is not None:
+            return jwts.stated(self.issuer, self._stated)
+        return jwts.keys(self.issuer, file=self.jwks_file, jwks_url=self.jwks_url, algorithms=self.algorithms)
 
     def expected(self, jwts: Jwts, *types: str, subject: str = "sub") -> Expected:
         """What its tokens must be, of these values of `typ`. Raises Unavailable when its keys cannot be used."""
         return Expected(
             issuer=self.issuer,
-            keys=self._stated or jwts.keys(self.issuer, file=self.jwks_file, jwks_url=self.jwks_url, algorithms=self.algorithms),
-            algorithms=frozenset(self.algorithms),
-            types=frozenset(media_type(name) for name in types),
+            keys=self._keys(jwts),
+            algorithms=_set(self.algorithms),
+            types=_media_types(types),
             audiences=frozenset(self.audience),
             leeway=self.leeway,
             max_lifetime=self.max_lifetime,
@@ -73,6 +78,17 @@ class TrustedIssuer(Shape):
             subject=subject,
             default_target=self.default_target,
         )
+
+
+@lru_cache(256)
+def _set(names: tuple[str, ...]) -> frozenset[str]:
+    """One for all issuers that are alike in this: there may be thousands, and nearly all are."""
+    return frozenset(names)
+
+
+@lru_cache(256)
+def _media_types(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(media_type(name) for name in names)
 
 
 def check_url(url: str, what: str) -> None:

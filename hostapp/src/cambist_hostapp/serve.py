@@ -32,7 +32,7 @@ def _over(settings: Settings, workers: int | None, server: str | None) -> Settin
     """The settings, with what the command line says in their place."""
     said = {name: value for name, value in (("workers", workers), ("server", server)) if value is not None}
     listen = settings.service.listen.model_copy(update=said)
-    origins = {**settings.origins, **{f"listen.{name}": "command line" for name in said}}
+    origins = settings.origins.over({f"listen.{name}": "command line" for name in said})
     return Settings(settings.service.model_copy(update={"listen": listen}), settings.zones, origins)
 
 

@@ -69,7 +69,7 @@ async def serve(post: Post, tether: Tether) -> None:
     given = post.given
     async with (
         deciding(post.settings) as logged,
-        Sts(post.settings, clock=given.clock, finder=given.finder, observers=(metrics, *logged)) as sts,
+        Sts(post.settings, clock=given.clock, finder=given.finder, observers=(metrics, *logged), tried=True) as sts,
     ):
         await opened(sts)
         sts.kept += [(f"worker {worker + 1}", Peer(post.board, post.generation, worker)) for worker in range(post.listen.workers)]

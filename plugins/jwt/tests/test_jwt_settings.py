@@ -107,6 +107,19 @@ async def test_keys_that_cannot_be_used_are_told_with_their_issuer_and_without_t
     assert "c2VjcmV0" not in said
 
 
+@pytest.mark.parametrize("zone", ["default", "team"])
+async def test_one_bad_key_among_many_issuers_keeps_the_service_shut_with_the_name_of_its_issuer(zone: str) -> None:
+    many = [issuer(issuer=f"{ISSUER}/{number}") for number in range(200)]
+    many[150]["jwks"] = {"keys": [{**JWKS["keys"][0], "d": "c2VjcmV0"}]}
+    told = "plugin jwt cannot open: Unavailable: Something that is needed to decide is not available, so nothing was issued."
+    why = f"what: the keys of {ISSUER}/150; cause: k1: its private half is public, so it proves nothing"
+    if zone == "default":
+        assert await shut(*many) == [f"plugins.jwt: {told}; {why}"]
+    else:
+        problems = await shut(issuer(), zones={zone: {"plugins": {"jwt": {"issuers": many}}}})
+        assert problems == [f"zones.{zone}.plugins.jwt: {told}; {why}"]
+
+
 async def test_a_key_file_that_is_not_there_is_told_when_it_opens(tmp_path: Path) -> None:
     [said] = await shut(issuer(jwks=None, jwks_file=str(tmp_path / "nowhere.json")))
     assert f"key file {tmp_path}/nowhere.json" in said
@@ -148,8 +161,22 @@ def test_every_setting_says_what_it_means_and_stays_as_it_is(shape: type[Issuer 
         JwtSettings(issuers=(Issuer(issuer=ISSUER),)).issuers = ()  # type: ignore[misc]  # frozen: that is what is tested
 
 
-def test_keys_that_stand_in_the_settings_are_read_once() -> None:
+@pytest.mark.parametrize("tried", [False, True])
+def test_keys_that_stand_in_the_settings_are_read_once(tried: bool) -> None:
     entry = Issuer.model_validate(issuer())
     nobody: Any = object()  # nobody is asked for them
-    jwts = Jwts(nobody, MovableClock())
+    jwts = Jwts(nobody, MovableClock(), tried=tried)
     assert entry.expected(jwts).keys is entry.expected(jwts).keys
+
+
+def test_issuers_that_are_alike_share_what_is_expected_of_them() -> None:
+    """There may be thousands."""
+    nobody: Any = object()
+    jwts = Jwts(nobody, MovableClock())
+    one, other, third = (
+        Issuer.model_validate(issuer(issuer=f"{ISSUER}/{name}", **more)).expected(jwts, "JWT", "at+jwt")
+        for name, more in (("a", {}), ("b", {}), ("c", {"algorithms": ["RS256"]}))
+    )
+    assert one.algorithms is other.algorithms
+    assert one.types is other.types
+    assert third.algorithms == {"RS256"}
