@@ -34,6 +34,8 @@ from .work import ROOT, TARGET, Work
 
 SERVERS = ("hypercorn", "uvicorn")
 MANY, FEW = 64, 8
+MORE, SHORTER = 2, 2 / 3
+"""Over HTTP so many rounds more, each so much shorter: a machine that shares its processors with others has moods that last."""
 NEW = 5000
 """Tokens in turn, more than signatures are remembered: each is verified as if it were seen for the first time."""
 Figures = dict[str, float]
@@ -122,16 +124,23 @@ def over_http(folder: Path, rounds: int, seconds: float) -> Figures:
         if is_here():
             load, pids = stack.enter_context(oidc_provider(Work("unused"), folder, 2))
             points["oidc_provider.2"] = Point(load, lambda: pids, 200)
+        compared = {name: point for name, point in points.items() if name.endswith((".es256", "provider.2"))}
+        once = floor(Work("unused"), folder)
         found: dict[str, list[Measured]] = defaultdict(list)
-        for _ in range(rounds):
-            for name, point in points.items():
-                for connections in (1, FEW, MANY) if name.endswith((".es256", "provider.2")) else (MANY,):
-                    found[f"{name}.c{connections}"].append(point.round(folder, connections, seconds))
+        floors: list[float] = []
+        for _ in range(rounds + MORE):
+            # What is compared is measured one after the other: the moods of a machine last longer than a round.
+            for connections in (1, FEW, MANY):
+                for name, point in compared.items():
+                    found[f"{name}.c{connections}"].append(point.round(folder, connections, seconds * SHORTER))
+                floors += [asyncio.run(measured(once, seconds / SLICES)) for _ in range(SLICES // 2)]
+            for name in points.keys() - compared.keys():
+                found[f"{name}.c{MANY}"].append(points[name].round(folder, MANY, seconds * SHORTER))
         figures |= {f"{name}.pss": max(resident(pid) for pid in point.pids()) for name, point in points.items()}
     for name, several in found.items():
         for figure in ("cpu", "rate", "p50", "p99"):
             figures[f"{name}.{figure}"] = statistics.median(getattr(one, figure) for one in several)
-    return figures
+    return figures | {"http.floor": statistics.median(floors)}
 
 
 @dataclass(frozen=True)
@@ -192,6 +201,7 @@ def ratios(figures: Figures) -> Figures:
     told: Figures = {}
     if base := figures.get("floor.es256"):
         told |= {n: f / base for n, f in figures.items() if n.startswith("pipeline.")}
+    if base := figures.get("http.floor"):  # measured between the rounds
         told |= {n.removesuffix(".c64.cpu"): f / base for n, f in figures.items() if n.startswith("http.") and n.endswith(".c64.cpu")}
     if permit := figures.get("pipeline.es256"):
         told |= {kind: figures[f"pipeline.{kind}"] / permit for kind in ("refusal", "malformed", "oidc", "access-token")}
