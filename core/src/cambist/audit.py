@@ -87,8 +87,12 @@ class Ledger:
         if waiting:
             # Whoever hangs up meanwhile: what was begun is kept.
             await asyncio.shield(_kept(record, unwritten, waiting, self._others))
-        else:
-            await _told_how_it_ended(record, unwritten, self._others)
+            return
+        waiting = _told_how_it_ended(record, unwritten, self._others)
+        if waiting:
+            await asyncio.shield(_waited(waiting, record))
+        if unwritten is not None:
+            raise unwritten
 
 
 class Entry:
@@ -107,34 +111,35 @@ class Entry:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         if error is None:
-            return await self._tell(PERMITTED, None)
+            return await self._ledger.tell(self._record(PERMITTED, None))
         # Also for a time-out or a caller who hung up.
         refusal = error if isinstance(error, Refusal) else Fault(cause=_cause(error, self._trace))
         refusal.decision_id = self._trace.decision_id
-        await self._tell(refusal.reason if isinstance(error, Exception) else CANCELLED, refusal)
+        await self._ledger.tell(self._record(refusal.reason if isinstance(error, Exception) else CANCELLED, refusal))
         if refusal is not error and isinstance(error, Exception):
             raise refusal from error
         return None
 
-    async def _tell(self, outcome: str, refusal: Refusal | None) -> None:
+    def _record(self, outcome: str, refusal: Refusal | None) -> Record:
         trace = self._trace
-        await self._ledger.tell(Record(decision_id=trace.decision_id, outcome=outcome, at=trace.started_at, trace=trace, refusal=refusal))
+        return Record(decision_id=trace.decision_id, outcome=outcome, at=trace.started_at, trace=trace, refusal=refusal)
 
 
 Waiting = list[tuple[Observer, Awaitable[None]]]
 
 
 async def _kept(record: Record, unwritten: Unavailable | None, waiting: Waiting, others: Sequence[Observer]) -> None:
-    await _told_how_it_ended(record, await _waited(waiting, record) or unwritten, others)
-
-
-async def _told_how_it_ended(record: Record, unwritten: Unavailable | None, others: Sequence[Observer]) -> None:
-    """Tell those whose word is not needed; raises what kept the others from writing."""
-    _, waiting = _told(others, record if unwritten is None else replace(record, outcome=unwritten.reason, refusal=unwritten))
-    if waiting:
-        await asyncio.shield(_waited(waiting, record))
+    """Raises what kept one of those from writing without whose word nothing is issued."""
+    unwritten = await _waited(waiting, record) or unwritten
+    await _waited(_told_how_it_ended(record, unwritten, others), record)
     if unwritten is not None:
         raise unwritten
+
+
+def _told_how_it_ended(record: Record, unwritten: Unavailable | None, others: Sequence[Observer]) -> Waiting:
+    """Tell those whose word is not needed: what is left to be waited for."""
+    _, waiting = _told(others, record if unwritten is None else replace(record, outcome=unwritten.reason, refusal=unwritten))
+    return waiting
 
 
 def _told(observers: Sequence[Observer], record: Record) -> tuple[Unavailable | None, Waiting]:
