@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ SERVERS = ("hypercorn", "uvicorn")
 MANY, FEW = 64, 8
 MORE, SHORTER = 2, 2 / 3
 """Over HTTP so many rounds more, each so much shorter: a machine that shares its processors with others has moods that last."""
+OVER = ".over_floor"
 NEW = 5000
 """Tokens in turn, more than signatures are remembered: each is verified as if it were seen for the first time."""
 Figures = dict[str, float]
@@ -75,7 +76,13 @@ async def in_process(folder: Path, rounds: int, seconds: float) -> Figures:
             for name, once in points.items():
                 found[name].append(await measured(once, seconds / SLICES))
     steps = {f"step.{name}": took for name, took in stopwatch.medians().items()}
-    return {name: statistics.median(values) for name, values in found.items()} | steps
+    over = {f"{name}{OVER}": _paired(values, found["floor.es256"]) for name, values in found.items()}
+    return {name: statistics.median(values) for name, values in found.items()} | over | steps
+
+
+def _paired(values: Sequence[float], others: Sequence[float]) -> float:
+    """The median of what one is over the other in the same round: moods of the machine change both, but not at once."""
+    return statistics.median(value / other for value, other in zip(values, others, strict=True))
 
 
 async def _asked(work: Work, folder: Path, stack: AsyncExitStack, stopwatch: budget.Stopwatch) -> dict[str, Once]:
@@ -127,20 +134,25 @@ def over_http(folder: Path, rounds: int, seconds: float) -> Figures:
         compared = {name: point for name, point in points.items() if name.endswith((".es256", "provider.2"))}
         once = floor(Work("unused"), folder)
         found: dict[str, list[Measured]] = defaultdict(list)
-        floors: list[float] = []
+        floors: dict[str, list[float]] = defaultdict(list)
         for _ in range(rounds + MORE):
-            # What is compared is measured one after the other: the moods of a machine last longer than a round.
-            for connections in (1, FEW, MANY):
+            for connections in (1, FEW, MANY):  # what is compared is measured one after the other
                 for name, point in compared.items():
                     found[f"{name}.c{connections}"].append(point.round(folder, connections, seconds * SHORTER))
-                floors += [asyncio.run(measured(once, seconds / SLICES)) for _ in range(SLICES // 2)]
+                    if connections == MANY:
+                        floors[name].append(asyncio.run(measured(once, seconds / SLICES)))
             for name in points.keys() - compared.keys():
                 found[f"{name}.c{MANY}"].append(points[name].round(folder, MANY, seconds * SHORTER))
+                floors[name].append(asyncio.run(measured(once, seconds / SLICES)))
         figures |= {f"{name}.pss": max(resident(pid) for pid in point.pids()) for name, point in points.items()}
     for name, several in found.items():
         for figure in ("cpu", "rate", "p50", "p99"):
             figures[f"{name}.{figure}"] = statistics.median(getattr(one, figure) for one in several)
-    return figures | {"http.floor": statistics.median(floors)}
+    figures |= {f"{name}{OVER}": _paired([one.cpu for one in found[f"{name}.c{MANY}"]], beside) for name, beside in floors.items()}
+    if theirs := found.get(f"oidc_provider.2.c{MANY}"):
+        ours = found[f"http.uvicorn.2.es256.c{MANY}"]
+        figures["oidc_provider.2.rate_under"] = _paired([one.rate for one in ours], [one.rate for one in theirs])
+    return figures
 
 
 @dataclass(frozen=True)
@@ -198,15 +210,12 @@ def report(figures: Figures) -> None:
 
 def ratios(figures: Figures) -> Figures:
     """CPU over the floor; refusals over a permit; and our rate over oidc-provider's, with two processes each and 64 connections."""
-    told: Figures = {}
-    if base := figures.get("floor.es256"):
-        told |= {n: f / base for n, f in figures.items() if n.startswith("pipeline.")}
-    if base := figures.get("http.floor"):  # measured between the rounds
-        told |= {n.removesuffix(".c64.cpu"): f / base for n, f in figures.items() if n.startswith("http.") and n.endswith(".c64.cpu")}
-    if permit := figures.get("pipeline.es256"):
-        told |= {kind: figures[f"pipeline.{kind}"] / permit for kind in ("refusal", "malformed", "oidc", "access-token")}
-    if theirs := figures.get(f"oidc_provider.2.c{MANY}.rate"):
-        told["oidc_provider.2"] = figures[f"http.uvicorn.2.es256.c{MANY}.rate"] / theirs
+    told = {name.removesuffix(OVER): figure for name, figure in figures.items() if name.endswith(OVER) and not name.startswith("oidc")}
+    told.pop("floor.es256", None)
+    if permit := told.get("pipeline.es256"):
+        told |= {kind: told[f"pipeline.{kind}"] / permit for kind in ("refusal", "malformed", "oidc", "access-token")}
+    if (ours := figures.get("oidc_provider.2.rate_under")) is not None:
+        told["oidc_provider.2"] = ours
     return {name: round(ratio, 3) for name, ratio in told.items()}
 
 

@@ -75,7 +75,7 @@ def answer(document: object, revision: str | None = None) -> Answer:
 
 def meant(parsed: AnswerDocument, revision: str | None = None) -> Answer:
     """What such an answer means. The value is one that nobody else holds, however often the document is looked at."""
-    refused = tuple(name for name, target in parsed.targets.items() if not target.allow)
+    refused = tuple([name for name, target in parsed.targets.items() if not target.allow])
     if parsed.allow and not refused:
         return _permit(parsed, revision)
     reasons = [*parsed.reasons, *(r for name in refused for r in parsed.targets[name].reasons)]

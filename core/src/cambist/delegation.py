@@ -23,7 +23,7 @@ def delegated(zone: Zone, subject: Proven, actor: Proven | None, caller: Caller)
         raise ChainRefused("an actor token must not be delegated itself")
     if len(chain) > zone.max_chain:
         raise ChainRefused(f"the chain of actors is longer than {zone.max_chain}", expected=zone.max_chain, seen=len(chain))
-    if _loops(zone, subject.identity, chain):
+    if chain and _loops(zone, subject.identity, chain):
         raise ChainRefused("an actor appears twice in the chain, or acts for itself")
     return chain
 

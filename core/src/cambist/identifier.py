@@ -27,11 +27,16 @@ _ESCAPED = re.compile("_([0-9a-f]{2})")
 
 def identifier(zone: Zone, identity: Identity) -> str:
     """The name of an identity in this zone. It can be longer than MAX_LENGTH: who mints it checks."""
-    root = f"wimse://{zone.authority}/"
     if identity.issuer != zone.issuer:
-        return f"{root}issuer/{segment(identity.issuer)}/subject/{segment(identity.subject)}"
+        return _foreign(zone.authority, identity.issuer, identity.subject)
+    root = f"wimse://{zone.authority}/"
     # A token of this zone names its subject by identifier already; an application's id cannot look like one.
     return identity.subject if identity.subject.startswith(root) else f"{root}application/{segment(identity.subject)}"
+
+
+@lru_cache(1024)
+def _foreign(authority: str, issuer: str, subject: str) -> str:
+    return f"wimse://{authority}/issuer/{segment(issuer)}/subject/{segment(subject)}"
 
 
 def named(zone: Zone, name: str) -> Identity | None:

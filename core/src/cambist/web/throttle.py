@@ -37,11 +37,12 @@ class Throttle:
 
     def admit(self, peer: str, request: ExchangeRequest) -> Client | None:
         """Whose request it claims to be. Raises TooManyRequests."""
-        client = claimed(request) if self._rated or _by_secret(request) else None
+        by_secret = _by_secret(request)
+        client = claimed(request) if self._rated or by_secret else None
         if client is None:
             return None
         known = self._is_known(peer, client)
-        waits = [self._failures.wait(key) for key in _guessed(peer, client, known)] if _by_secret(request) else []
+        waits = [self._failures.wait(key) for key in _guessed(peer, client, known)] if by_secret else []
         if wait := max(waits, default=0.0) or self._rates.take((client, known)):
             raise TooManyRequests(wait)
         return client

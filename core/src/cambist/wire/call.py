@@ -35,7 +35,7 @@ class Call(Value, frozen=True, kw_only=True):
         """A header that may be sent once; raises Malformed when it was sent more often."""
         found = None
         for key, value in self.headers:
-            if key.lower() == name:
+            if len(key) == len(name) and key.lower() == name:  # most names are others, and of another length
                 if found is not None:
                     raise Malformed(f"the header {name} is repeated", seen=name)
                 found = value

@@ -42,6 +42,7 @@ _ABSENT = frozenset(ABSENT_FEATURES)
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]++(?: [\x21\x23-\x5b\x5d-\x7e]++)*+")
 MAX_SCOPE = 4096
 """Characters: more than fits into any token."""
+_NAMES = {role: (f"{role}_token", f"{role}_token_type") for role in (Role.SUBJECT, Role.ACTOR)}
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 
@@ -77,15 +78,15 @@ def credential(found: Parameters, role: Role, default_type: str | None) -> Crede
 
     A blank actor token is such a mistake: to pass over it would turn delegation into impersonation.
     """
-    name = f"{role}_token"
-    token, wire_type = found.text(name), found.text(f"{name}_type")
+    name, type_name = _NAMES[role]
+    token, wire_type = found.text(name), found.text(type_name)
     if token is None:
         if wire_type is not None and (role is Role.ACTOR or name not in found.values):
-            raise ParameterMissing(f"{name} is required with {name}_type", seen=name)
+            raise ParameterMissing(f"{name} is required with {type_name}", seen=name)
         return None
     wire_type = wire_type or default_type
     if wire_type is None:
-        raise ParameterMissing(f"{name}_type is required", seen=f"{name}_type")
+        raise ParameterMissing(f"{type_name} is required", seen=type_name)
     return Credential(token=token, token_type=canonical(wire_type), role=role, wire_type=wire_type)
 
 
