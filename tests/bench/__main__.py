@@ -34,8 +34,8 @@ from .work import ROOT, TARGET, Work
 
 SERVERS = ("hypercorn", "uvicorn")
 MANY, FEW = 64, 8
-MORE, SHORTER = 2, 2 / 3
-"""Over HTTP so many rounds more, each so much shorter: a machine that shares its processors with others has moods that last."""
+MORE = 1
+"""Rounds over HTTP beside those that were asked for: a machine that shares its processors with others has moods that last."""
 OVER = ".over_floor"
 NEW = 5000
 """Tokens in turn, more than signatures are remembered: each is verified as if it were seen for the first time."""
@@ -131,19 +131,7 @@ def over_http(folder: Path, rounds: int, seconds: float) -> Figures:
         if is_here():
             load, pids = stack.enter_context(oidc_provider(Work("unused"), folder, 2))
             points["oidc_provider.2"] = Point(load, lambda: pids, 200)
-        compared = {name: point for name, point in points.items() if name.endswith((".es256", "provider.2"))}
-        once = floor(Work("unused"), folder)
-        found: dict[str, list[Measured]] = defaultdict(list)
-        floors: dict[str, list[float]] = defaultdict(list)
-        for _ in range(rounds + MORE):
-            for connections in (1, FEW, MANY):  # what is compared is measured one after the other
-                for name, point in compared.items():
-                    found[f"{name}.c{connections}"].append(point.round(folder, connections, seconds * SHORTER))
-                    if connections == MANY:
-                        floors[name].append(asyncio.run(measured(once, seconds / SLICES)))
-            for name in points.keys() - compared.keys():
-                found[f"{name}.c{MANY}"].append(points[name].round(folder, MANY, seconds * SHORTER))
-                floors[name].append(asyncio.run(measured(once, seconds / SLICES)))
+        found, floors = _in_rounds(points, folder, rounds + MORE, seconds)
         figures |= {f"{name}.pss": max(resident(pid) for pid in point.pids()) for name, point in points.items()}
     for name, several in found.items():
         for figure in ("cpu", "rate", "p50", "p99"):
@@ -153,6 +141,22 @@ def over_http(folder: Path, rounds: int, seconds: float) -> Figures:
         ours = found[f"http.uvicorn.2.es256.c{MANY}"]
         figures["oidc_provider.2.rate_under"] = _paired([one.rate for one in ours], [one.rate for one in theirs])
     return figures
+
+
+def _in_rounds(
+    points: Mapping[str, Point], folder: Path, rounds: int, seconds: float
+) -> tuple[Mapping[str, list[Measured]], Mapping[str, list[float]]]:
+    """What is compared one after the other, and after each with many connections the floor."""
+    compared = [name for name in points if name.endswith((".es256", "provider.2"))]
+    others = [name for name in points if name not in compared]
+    once, found, floors = floor(Work("unused"), folder), defaultdict[str, list[Measured]](list), defaultdict[str, list[float]](list)
+    for _ in range(rounds):
+        for connections, names in ((1, compared), (FEW, compared), (MANY, [*compared, *others])):
+            for name in names:
+                found[f"{name}.c{connections}"].append(points[name].round(folder, connections, seconds))
+                if connections == MANY:
+                    floors[name].append(asyncio.run(measured(once, seconds / SLICES)))
+    return found, floors
 
 
 @dataclass(frozen=True)
