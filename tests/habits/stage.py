@@ -79,6 +79,7 @@ class Stage:
     def __init__(self, hot: Mapping[str, Endpoint] | None = None) -> None:
         self.listen, self.hot, self.now, self.refused = LISTEN, hot or {}, 1000.0, list[Refusal]()
         self.begun: list[Coroutine[Any, Any, None]] = []
+        self.kept: list[object] = []
         self.turned_away = self.refused.append
         self.gates: set[Gate] = set()
         self.server, self.wire, self.gate = Server(), Wire(), Gate(self)
@@ -87,8 +88,12 @@ class Stage:
     def speak(self, gate: Gate) -> Behind:
         return self.server
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def begin(self, work: Coroutine[Any, Any, None]) -> Any:
         self.begun.append(work)
+        return work
+
+    def keep(self, begun: object) -> None:
+        self.kept.append(begun)
 
     def hold(self, more: int) -> bool:
         return True

@@ -133,6 +133,7 @@ async def test_a_client_that_hangs_up_ends_nothing_that_was_begun() -> None:
     answering = asyncio.ensure_future(stage.begun.pop())
     await asyncio.sleep(0)
     stage.gate.connection_lost(None)
+    assert len(stage.kept) == 1  # by who outlives the connection
     endpoint.free.set()
     await answering
     assert (len(endpoint.asked), stage.wire.written) == (1, [])

@@ -39,7 +39,7 @@ class Accepting:
         self.speak = speak
         self._most = listen.limits.connections or _most()
         self._unread = 0
-        self._begun: set[asyncio.Task[None]] = set()
+        self._left: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._empty = asyncio.Event()
         self._entrance: Entrance
@@ -53,10 +53,14 @@ class Accepting:
     def full(self) -> bool:
         return len(self.gates) >= self._most
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
-        self._begun.add(task)  # a loop alone does not keep what it runs
-        task.add_done_callback(self._begun.discard)
+    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A loop alone does not keep what it runs: whoever begins it does."""
+        return self._loop.create_task(work)
+
+    def keep(self, begun: asyncio.Task[None]) -> None:
+        """Until it has ended: whoever began it is gone."""
+        self._left.add(begun)
+        begun.add_done_callback(self._left.discard)
 
     def hold(self, more: int) -> bool:
         """Account for bytes of unfinished requests; False when they are too many, over all connections."""

@@ -50,7 +50,8 @@ class Place(Protocol):
     @property
     def full(self) -> bool: ...
     def speak(self, gate: Gate) -> Behind: ...
-    def begin(self, work: Coroutine[Any, Any, None]) -> None: ...
+    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
+    def keep(self, begun: asyncio.Task[None]) -> None: ...
     def hold(self, more: int) -> bool: ...
     def gone(self, gate: Gate) -> None: ...
 
@@ -66,6 +67,7 @@ class Gate(asyncio.Protocol):
         self._kept = self._requests = self._thrown = 0
         self._busy = self._blocked = self.shut = False
         self._held: bytes | None = None
+        self._begun: asyncio.Task[None] | None = None
         self.transport: asyncio.Transport
         self.deadline = math.inf
 
@@ -98,6 +100,8 @@ class Gate(asyncio.Protocol):
         self.deadline = math.inf
         self._place.hold(-self._kept)
         self._place.gone(self)
+        if self._begun is not None:
+            self._place.keep(self._begun)
         if self._behind is not None:
             self._behind.connection_lost(exc)
 
@@ -199,7 +203,7 @@ class Gate(asyncio.Protocol):
         self._wait()
         # A client that does not read waits at the server, which knows how to wait for it.
         if not self._blocked and (asked := self._wicket.asked(request.head)) is not None:
-            self._place.begin(self._answer(asked, request))
+            self._begun = self._place.begin(self._answer(asked, request))
             return
         if self._behind is None:
             self._behind = self._place.speak(self)
