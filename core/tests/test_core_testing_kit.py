@@ -75,6 +75,24 @@ def test_no_alarm_is_left_behind(rung: list[int], monkeypatch: pytest.MonkeyPatc
     assert rung == []
 
 
+class Slow:
+    """Its end takes a while, and what is raised meanwhile is heard by nobody."""
+
+    def __del__(self) -> None:
+        time.sleep(0.1)
+
+
+def test_an_alarm_that_nobody_would_hear_rings_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cambist.testing.contracts.patience.LIMIT", 0.02)
+
+    def slow() -> None:
+        Slow()
+        time.sleep(5)
+
+    with pytest.raises(HeldForEver), bounded():
+        slow()
+
+
 class Keeper:
     def __init__(self, kept: Any) -> None:
         self.kept = kept

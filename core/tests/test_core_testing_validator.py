@@ -176,7 +176,7 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("a_good_credential_is_proved", Faulty(fail), rf"KeyError\('ann'\) in line \d+ of {__file__}\): raise cambist\.Rejected"),
     ("a_good_credential_is_proved", Faulty(after=lambda *_: True), r"it returned no Proven\): cambist\.Proven says"),
     ("a_good_credential_is_proved", Faulty(after=hang), "not judged within 0.2 s"),
-    ("a_good_credential_is_proved", Faulty(hold_for_ever), "it held the event loop for 0.4 seconds, and would not have stopped"),
+    ("a_good_credential_is_proved", Faulty(hold_for_ever), "it held the event loop for 1.5 seconds, and would not have stopped"),
     ("it_does_not_hold_the_event_loop", Faulty(lambda _, sent: slow(sent)), r"for \d+ ms, and everybody waited: put blocking work into"),
     ("it_does_not_hold_the_event_loop", Faulty(hold_for_ever), r"put blocking work into asyncio\.to_thread"),
     ("it_is_proved_alike_each_time", Faulty(count), "validators spend nothing"),
@@ -226,7 +226,7 @@ FAULTS: list[tuple[str, Any, str]] = [
 def arguments(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """What the contract's fixtures would supply, with less patience."""
     monkeypatch.setattr("cambist.testing.contracts.judging.PATIENCE", 0.2)
-    for name, seconds in {"LIMIT": 0.4, "TRIES": 1, "CLEARLY": 0.3}.items():
+    for name, seconds in {"LIMIT": 1.5, "TRIES": 1, "CLEARLY": 0.3}.items():
         monkeypatch.setattr(patience, name, seconds)
     wrong = {"of somebody else": f"{GOOD.token[:-1]}x"}
     told = {"caplog": caplog, "capfd": capfd, "secrets": []}
