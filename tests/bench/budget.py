@@ -48,4 +48,4 @@ def told(figures: Mapping[str, float]) -> str:
     lines = ["| step | what happens | part of an exchange |", "|---|---|--:|"]
     lines += [f"| {name} | {STEPS[name]} | {took / whole:.0%} |" for name, took in steps.items()]
     lines.append(f"| around | reading, identifiers, metrics, the answer, and what binds the steps | {rest / whole:.0%} |")
-    return "\n".join([*lines, "", f"Together that is {figures['pipeline.es256'] / figures['floor.es256']:.2f} times the floor."])
+    return "\n".join([*lines, "", f"Together that is {figures['pipeline.es256.over_floor']:.2f} times the floor."])
