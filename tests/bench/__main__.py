@@ -76,7 +76,7 @@ async def in_process(folder: Path, rounds: int, seconds: float) -> Figures:
             for name, once in points.items():
                 found[name].append(await measured(once, seconds / SLICES))
     steps = {f"step.{name}": took for name, took in stopwatch.medians().items()}
-    over = {f"{name}{OVER}": _paired(values, found["floor.es256"]) for name, values in found.items()}
+    over = {f"{name}{OVER}": _paired(values, found["floor.es256"]) for name, values in found.items() if name != "floor.es256"}
     return {name: statistics.median(values) for name, values in found.items()} | over | steps
 
 
@@ -154,7 +154,7 @@ def _in_rounds(
         for connections, names in ((1, compared), (FEW, compared), (MANY, [*compared, *others])):
             for name in names:
                 found[f"{name}.c{connections}"].append(points[name].round(folder, connections, seconds))
-                if connections == MANY:
+                if connections == MANY and name.startswith("http."):
                     floors[name].append(asyncio.run(measured(once, seconds / SLICES)))
     return found, floors
 
@@ -214,8 +214,7 @@ def report(figures: Figures) -> None:
 
 def ratios(figures: Figures) -> Figures:
     """CPU over the floor; refusals over a permit; and our rate over oidc-provider's, with two processes each and 64 connections."""
-    told = {name.removesuffix(OVER): figure for name, figure in figures.items() if name.endswith(OVER) and not name.startswith("oidc")}
-    told.pop("floor.es256", None)
+    told = {name.removesuffix(OVER): figure for name, figure in figures.items() if name.endswith(OVER)}
     if permit := told.get("pipeline.es256"):
         told |= {kind: told[f"pipeline.{kind}"] / permit for kind in ("refusal", "malformed", "oidc", "access-token")}
     if (ours := figures.get("oidc_provider.2.rate_under")) is not None:

@@ -39,19 +39,15 @@ def front(sts: Sts, metrics: Metrics, only: frozenset[str] | None = None) -> Fro
     served = {path: endpoint for path, endpoint in endpoints(sts, metrics).items() if only is None or path in only}
     service = sts.settings.service
     listen, short = service.listen, hot(served, refusing(sts, Fault))
-    limited = Limited(Shortcut(plain(routed(sts, served)), short, listen), listen.limits, service.reasons, metrics.turned_away)
-    found = Front(limited, {path: limited.around(endpoint) for path, endpoint in short.items()})
+    found = Front(Shortcut(plain(routed(sts, served)), short, listen), short)
+    found = found.behind(lambda inner: Limited(inner, listen.limits, service.reasons, metrics.turned_away))
     if listen.proxies:
-        forwarded = Forwarded(found.asgi, listen)
-        found = Front(forwarded, {path: forwarded.around(endpoint) for path, endpoint in found.hot.items()})
-    return _traced(found) if service.tracing else found
+        found = found.behind(lambda inner: Forwarded(inner, listen))
+    if service.tracing:
+        from .parent import Parented  # noqa: PLC0415 - it loads OpenTelemetry
 
-
-def _traced(found: Front) -> Front:
-    """With the traces that callers have begun."""
-    from .parent import Parented, parented  # noqa: PLC0415 - it loads OpenTelemetry
-
-    return Front(Parented(found.asgi), {path: parented(endpoint) for path, endpoint in found.hot.items()})
+        found = found.behind(Parented)
+    return found
 
 
 def routed(sts: Sts, served: Mapping[str, Endpoint]) -> Quart:

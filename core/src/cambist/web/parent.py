@@ -25,15 +25,14 @@ class Parented:
         with _within(sent):
             return await self.inner(scope, receive, send)
 
+    def around(self, endpoint: Endpoint) -> Endpoint:
+        """The same for one endpoint that is called with the whole request."""
 
-def parented(endpoint: Endpoint) -> Endpoint:
-    """The same for one endpoint that is called with the whole request."""
+        async def traced(call: Call) -> Reply:
+            with _within([value for name, value in call.headers if name == "traceparent"]):
+                return await endpoint(call)
 
-    async def traced(call: Call) -> Reply:
-        with _within([value for name, value in call.headers if name == "traceparent"]):
-            return await endpoint(call)
-
-    return traced
+        return traced
 
 
 @contextmanager
